@@ -1,0 +1,1 @@
+//! Delivery streams: from the log to a destination, exactly once.

@@ -1,0 +1,1 @@
+//! Record formats, compression and the Hive type grammar.

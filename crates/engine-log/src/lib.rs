@@ -1,0 +1,1 @@
+//! The durable partitioned log and the streams on it.

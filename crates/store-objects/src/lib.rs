@@ -1,0 +1,1 @@
+//! Buckets and objects as plain files on local disk.

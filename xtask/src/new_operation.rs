@@ -1,0 +1,3 @@
+#[derive(clap::Args)]
+pub(crate) struct Arguments {}
+pub(crate) fn make(_: &Arguments) -> anyhow::Result<()> { Ok(()) }
