@@ -22,3 +22,6 @@ pub use model::{
 };
 pub use tables::TableUpdate;
 pub use values::{NULL_PARTITION, PartitionValues, escape_path_value, unescape_path_value};
+
+#[cfg(test)]
+mod tests;
