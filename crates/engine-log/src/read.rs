@@ -1,0 +1,352 @@
+//! Reading: by offset, by time, always and only what is durable and not past its retention.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use base::Millis;
+use bytes::Bytes;
+
+use crate::LogError;
+use crate::batch::{self, Record};
+use crate::files::Kind;
+use crate::frame::{HEADER_BYTES, Header};
+use crate::log::{Log, Shared};
+use crate::partition::{Frame, Index, Partition};
+use crate::sidecar;
+
+/// Frames are read together where at most this much lies between them.
+const GAP_BYTES_MAX: u32 = 8 << 10;
+/// At most so much is read from a file at once, unless one frame is larger.
+const RUN_BYTES_MAX: u32 = 1 << 20;
+/// How many frames are looked up at once.
+const FRAMES_MAX: usize = 1024;
+
+/// What a read found.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    pub records: Vec<Record>,
+    /// Where the next read goes on.
+    pub next_offset: u64,
+    /// The first offset that can be read, and one past the last.
+    pub start_offset: u64,
+    pub end_offset: u64,
+}
+
+impl Log {
+    /// The records at `from` and behind it, or at the first one that is left where `from` lies before it: at
+    /// most `records_max` of them with `bytes_max` bytes of keys and data together, but always one if there is
+    /// one and `records_max` allows it.
+    pub async fn read(
+        &self,
+        partition: &Partition,
+        from: u64,
+        bytes_max: usize,
+        records_max: usize,
+    ) -> Result<Records, LogError> {
+        {
+            let state = partition.state();
+            if state.removed {
+                return Err(LogError::NoPartition);
+            }
+            if from >= state.end || records_max == 0 {
+                let next_offset = from.max(state.start);
+                return Ok(Records {
+                    records: Vec::new(),
+                    next_offset,
+                    start_offset: state.start,
+                    end_offset: state.end,
+                });
+            }
+        }
+        let partition = partition.clone();
+        self.blocking(move |shared| read(shared, &partition, from, bytes_max, records_max))
+            .await
+    }
+
+    /// The first offset that can be read now.
+    pub async fn start_offset(&self, partition: &Partition) -> Result<u64, LogError> {
+        let partition = partition.clone();
+        self.blocking(move |shared| start_offset(shared, &partition)).await
+    }
+
+    /// The offset of the first record that arrived at `arrival_ms` or later; the end offset where none did.
+    pub async fn offset_at(&self, partition: &Partition, arrival_ms: Millis) -> Result<u64, LogError> {
+        let partition = partition.clone();
+        self.blocking(
+            move |shared| Ok(start_offset(shared, &partition)?.max(first_at(shared, &partition, arrival_ms)?)),
+        )
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let shared = self.shared().clone();
+        let done = self
+            .shared()
+            .tasks
+            .spawn_blocking(move || work(&shared).map_err(|error| LogError::io("reading", &shared.directory, &error)));
+        done.await.unwrap_or(Err(LogError::Closed))
+    }
+}
+
+fn start_offset(shared: &Shared, partition: &Partition) -> io::Result<u64> {
+    let retention_ms = partition.retention_ms();
+    if retention_ms == Millis::MAX {
+        return Ok(partition.state().start);
+    }
+    let first = first_at(shared, partition, shared.clock.now_ms().saturating_sub(retention_ms))?;
+    let mut state = partition.state();
+    state.start = state.start.max(first);
+    Ok(state.start)
+}
+
+fn first_at(shared: &Shared, partition: &Partition, arrival_ms: Millis) -> io::Result<u64> {
+    loop {
+        let (file, at, count, end) = {
+            let state = partition.state();
+            let older = state.pieces.partition_point(|piece| piece.last_arrival_ms < arrival_ms);
+            let Some(piece) = state.pieces.get(older) else {
+                return Ok(state.end);
+            };
+            if piece.first_arrival_ms >= arrival_ms {
+                return Ok(piece.first);
+            }
+            match &piece.index {
+                Index::Memory(frames) => {
+                    let at = frames.partition_point(|frame| frame.arrival_ms < arrival_ms);
+                    return Ok(frames.get(at).map_or(piece.end, |frame| frame.base_offset));
+                }
+                Index::Sidecar { at, count } => (piece.file, *at, *count, piece.end),
+            }
+        };
+        let search = || {
+            let sidecar = shared.handles.get(&shared.directory, file, Kind::Sidecar)?;
+            let found = sidecar::partition_point(&sidecar, at, count, |frame| frame.arrival_ms < arrival_ms)?;
+            if found == count {
+                return Ok(end);
+            }
+            Ok(sidecar::entries(&sidecar, at, found, 1)?
+                .first()
+                .map_or(end, |frame| frame.base_offset))
+        };
+        match search() {
+            // The file was reclaimed in between; look again at what is left.
+            Err(_) if partition.state().piece_of(file).is_none() => {}
+            other => return other,
+        }
+    }
+}
+
+fn read(
+    shared: &Shared,
+    partition: &Partition,
+    from: u64,
+    bytes_max: usize,
+    records_max: usize,
+) -> io::Result<Records> {
+    let mut reader = Reader {
+        records: Vec::new(),
+        bytes_left: bytes_max,
+        records_max,
+        cursor: from,
+        full: false,
+    };
+    let mut start_offset = start_offset(shared, partition)?;
+    while !reader.full {
+        reader.cursor = reader.cursor.max(start_offset);
+        let Some((file, frames, end)) = reader.plan(shared, partition)? else {
+            break;
+        };
+        match reader.take(shared, partition, file, &frames, end) {
+            // The file was reclaimed in between, so the partition starts later now.
+            Err(_) if partition.state().piece_of(file).is_none() => start_offset = partition.state().start,
+            other => other?,
+        }
+    }
+    let end_offset = partition.state().end;
+    Ok(Records {
+        records: reader.records,
+        next_offset: reader.cursor,
+        start_offset,
+        end_offset,
+    })
+}
+
+struct Reader {
+    records: Vec<Record>,
+    bytes_left: usize,
+    records_max: usize,
+    /// The next offset to look for.
+    cursor: u64,
+    full: bool,
+}
+
+impl Reader {
+    /// The next frames to read: their file, where they stand, and the offset behind the last of them. `None` at
+    /// the partition's end.
+    fn plan(&self, shared: &Shared, partition: &Partition) -> io::Result<Option<(u32, Vec<Frame>, u64)>> {
+        loop {
+            let (file, at, count, end) = {
+                let state = partition.state();
+                let passed = state.pieces.partition_point(|piece| piece.end <= self.cursor);
+                let Some(piece) = state.pieces.get(passed) else {
+                    return Ok(None);
+                };
+                match &piece.index {
+                    Index::Memory(frames) => {
+                        let first = frames
+                            .partition_point(|frame| frame.base_offset <= self.cursor)
+                            .saturating_sub(1);
+                        let (chosen, more) = self.choose(&frames[first..]);
+                        let end = frames
+                            .get(first + chosen.len())
+                            .filter(|_| more)
+                            .map_or(piece.end, |next| next.base_offset);
+                        return Ok(Some((piece.file, chosen, end)));
+                    }
+                    Index::Sidecar { at, count } => (piece.file, *at, *count, piece.end),
+                }
+            };
+            let look_up = || {
+                let sidecar = shared.handles.get(&shared.directory, file, Kind::Sidecar)?;
+                let behind = sidecar::partition_point(&sidecar, at, count, |frame| frame.base_offset <= self.cursor)?;
+                let first = behind.saturating_sub(1);
+                let found = sidecar::entries(&sidecar, at, first, (count - first).min(FRAMES_MAX as u32 + 1))?;
+                let (chosen, more) = self.choose(&found);
+                let end = found
+                    .get(chosen.len())
+                    .filter(|_| more)
+                    .map_or(end, |next| next.base_offset);
+                Ok((file, chosen, end))
+            };
+            match look_up() {
+                Err(_) if partition.state().piece_of(file).is_none() => {}
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// As many of the frames as what is left to read calls for, and whether there are more.
+    fn choose(&self, frames: &[Frame]) -> (Vec<Frame>, bool) {
+        let mut bytes = 0;
+        let count = frames.iter().take(FRAMES_MAX).take_while(|frame| {
+            let wanted = bytes <= self.bytes_left;
+            bytes += frame.bytes as usize;
+            wanted
+        });
+        let count = count.count();
+        (frames[..count].to_vec(), count < frames.len())
+    }
+
+    fn take(
+        &mut self,
+        shared: &Shared,
+        partition: &Partition,
+        file: u32,
+        frames: &[Frame],
+        end: u64,
+    ) -> io::Result<()> {
+        let log = shared.handles.get(&shared.directory, file, Kind::Log)?;
+        let mut rest = frames;
+        while !rest.is_empty() && !self.full {
+            let (run, behind) = rest.split_at(run_length(rest));
+            rest = behind;
+            let buffer = read_run(&log, run)?;
+            for frame in run {
+                let from = (frame.at - run[0].at) as usize;
+                let bytes = buffer.slice(from..from + frame.bytes as usize);
+                match sound_payload(&bytes, partition, file, frame) {
+                    Some((header, payload)) => {
+                        self.visit(&header, &payload, shared);
+                        if self.full {
+                            return Ok(());
+                        }
+                        self.cursor = self.cursor.max(header.base_offset + u64::from(header.span));
+                    }
+                    None if partition.state().piece_of(file).is_none() => {
+                        return Err(io::ErrorKind::NotFound.into());
+                    }
+                    None => damaged(shared, partition, file, frame),
+                }
+            }
+        }
+        if !self.full {
+            self.cursor = self.cursor.max(end);
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, header: &Header, payload: &Bytes, shared: &Shared) {
+        let read = batch::visit(payload, header.base_offset, header.arrival_ms, &mut |record| {
+            if record.offset < self.cursor {
+                return true;
+            }
+            let bytes = record.key.len() + record.data.len();
+            if self.records.len() >= self.records_max || (bytes > self.bytes_left && !self.records.is_empty()) {
+                self.full = true;
+                return false;
+            }
+            self.bytes_left = self.bytes_left.saturating_sub(bytes);
+            self.cursor = record.offset + 1;
+            self.records.push(record);
+            true
+        });
+        if read.is_none() {
+            shared.damaged_frames.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tracing::error!(
+                partition = header.partition,
+                offset = header.base_offset,
+                "a batch has a form that this version cannot read"
+            );
+        }
+        self.full |= self.records.len() >= self.records_max || self.bytes_left == 0;
+    }
+}
+
+/// How many of the frames, which lie in order in one file, are best read together.
+fn run_length(frames: &[Frame]) -> usize {
+    let mut count = 1;
+    while let (Some(last), Some(next)) = (frames.get(count - 1), frames.get(count)) {
+        let gap = next.at - (last.at + last.bytes);
+        if gap > GAP_BYTES_MAX || next.at + next.bytes - frames[0].at > RUN_BYTES_MAX {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+fn read_run(log: &File, run: &[Frame]) -> io::Result<Bytes> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return Ok(Bytes::new());
+    };
+    let mut buffer = vec![0; (last.at + last.bytes - first.at) as usize];
+    log.read_exact_at(&mut buffer, u64::from(first.at))?;
+    Ok(Bytes::from(buffer))
+}
+
+/// The payload of the frame, if it is the one that the index means and sound.
+fn sound_payload(bytes: &Bytes, partition: &Partition, file: u32, frame: &Frame) -> Option<(Header, Bytes)> {
+    let header = Header::read(bytes, file, frame.at)?;
+    let end = HEADER_BYTES.checked_add(header.payload_bytes as usize)?;
+    let meant = header.partition == partition.id() && header.base_offset == frame.base_offset;
+    if !meant || end > bytes.len() {
+        return None;
+    }
+    let payload = bytes.slice(HEADER_BYTES..end);
+    header.payload_is_sound(&payload).then_some((header, payload))
+}
+
+fn damaged(shared: &Shared, partition: &Partition, file: u32, frame: &Frame) {
+    shared.damaged_frames.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    tracing::error!(
+        partition = partition.id(),
+        file,
+        at = frame.at,
+        offset = frame.base_offset,
+        "a frame is damaged; readers pass over it"
+    );
+}

@@ -1,0 +1,104 @@
+//! What is kept of a stream.
+
+use std::collections::BTreeMap;
+
+use base::{Millis, Scope};
+use serde::{Deserialize, Serialize};
+
+use super::HashKey;
+
+/// Who a stream is for. Each kind has its own names, and nobody sees the streams of another kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// What users make as data streams.
+    Data,
+    /// What the platform keeps for itself, such as a delivery stream's direct puts.
+    Internal,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What names a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamId {
+    pub kind: Kind,
+    pub scope: Scope,
+    pub name: String,
+}
+
+impl StreamId {
+    pub fn new(kind: Kind, scope: &Scope, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            scope: scope.clone(),
+            name: name.into(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> (String, Scope, String) {
+        (self.kind.as_str().to_owned(), self.scope.clone(), self.name.clone())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    Provisioned,
+    OnDemand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StreamStatus {
+    Creating,
+    Active,
+    Updating,
+    Deleting,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamInfo {
+    pub id: StreamId,
+    /// Never used again, not even for a stream of the same name.
+    pub uid: u64,
+    pub created_ms: Millis,
+    pub status: StreamStatus,
+    pub mode: Mode,
+    pub retention_hours: u32,
+    /// The largest record: data and partition key together.
+    pub record_bytes_max: u32,
+    pub tags: BTreeMap<String, String>,
+    /// By number, closed ones included. A shard's index here is its partition in a Kafka topic.
+    pub shards: Vec<ShardInfo>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardInfo {
+    /// Counts from 0 in each stream and is never used again; children have higher ones than their parents.
+    pub number: u32,
+    /// The id of its partition of the log.
+    pub partition: u64,
+    /// The range of hash keys it takes, both ends included.
+    pub first_hash: HashKey,
+    pub last_hash: HashKey,
+    /// The shards it came from: one after a split, two after a merge.
+    pub parents: Vec<u32>,
+    pub created_ms: Millis,
+    /// Set once it takes no more records.
+    pub closed: Option<Closed>,
+    /// Records below were past their retention at a moment when it was raised, and stay gone.
+    #[serde(default)]
+    pub trimmed_below: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// One past the last record.
+    pub end_offset: u64,
+    pub at_ms: Millis,
+}
