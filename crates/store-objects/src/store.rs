@@ -1,0 +1,275 @@
+//! The handle on the store, and what opening it does.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::{Clock, Random, Tasks};
+use parking_lot::Mutex;
+use store_meta::{Meta, Read};
+
+use crate::ObjectError;
+use crate::error::Context;
+use crate::record::{OBJECTS, ObjectName, UNSETTLED, UPLOAD_PARTS};
+use crate::settle::Settler;
+
+/// Files on their way in. No bucket can have this name, nor the next.
+pub(crate) const STAGING: &str = ".staging";
+const FORMAT_FILE: &str = ".format";
+/// What this build writes and the only thing that it reads.
+const FORMAT: &str = "catchment objects 1\n";
+/// Locks that order the renames of one object's files; objects share them by hash.
+const INSTALL_LOCKS: usize = 256;
+
+/// Buckets and objects. Clones share one store.
+#[derive(Clone)]
+pub struct Objects(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) dir: PathBuf,
+    pub(crate) meta: Meta,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) tasks: Tasks,
+    pub(crate) settler: Settler,
+    install_locks: Vec<Mutex<()>>,
+}
+
+impl Objects {
+    /// Opens the store in `dir`, or makes it, finishes what a crash interrupted and removes what it left.
+    /// Blocks on file I/O; call it within a tokio runtime, before serving.
+    pub fn open(dir: &Path, meta: Meta, clock: Clock, random: Random, tasks: Tasks) -> Result<Self, ObjectError> {
+        fs::create_dir_all(dir.join(STAGING)).context(|| format!("making the object store {}", dir.display()))?;
+        check_format(dir)?;
+        let (settler, queue) = Settler::new();
+        let install_locks = (0..INSTALL_LOCKS).map(|_| Mutex::new(())).collect();
+        let inner = Inner {
+            dir: dir.to_owned(),
+            meta,
+            clock,
+            random,
+            tasks: tasks.clone(),
+            settler,
+            install_locks,
+        };
+        let objects = Self(Arc::new(inner));
+        objects.0.recover()?;
+        tasks.spawn(crate::settle::run(
+            Arc::downgrade(&objects.0),
+            queue,
+            objects.0.clock.clone(),
+            tasks.clone(),
+        ));
+        Ok(objects)
+    }
+
+    /// The directory of a bucket's files, for tools that read them directly.
+    pub fn bucket_dir(&self, bucket: &str) -> PathBuf {
+        self.0.bucket_dir(bucket)
+    }
+
+    /// Runs file work on the blocking pool.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, ObjectError> + Send + 'static,
+    ) -> Result<T, ObjectError> {
+        let inner = self.0.clone();
+        self.0.tasks.spawn_blocking(move || work(&inner)).await?
+    }
+}
+
+impl Inner {
+    pub(crate) fn bucket_dir(&self, bucket: &str) -> PathBuf {
+        self.dir.join(bucket)
+    }
+
+    pub(crate) fn staged(&self, id: &str) -> PathBuf {
+        self.dir.join(STAGING).join(id)
+    }
+
+    pub(crate) fn fresh_id(&self) -> String {
+        self.random.uuid().simple().to_string()
+    }
+
+    fn install_lock(&self, name: &ObjectName) -> &Mutex<()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+        &self.install_locks[hash as usize % INSTALL_LOCKS]
+    }
+
+    /// Brings the files of one object to where its record says they belong. Safe to repeat at any time.
+    ///
+    /// The lock makes looking at the record and renaming one step, so that of two writes of an object the
+    /// later one's file ends up at the path. It is held on the blocking pool only.
+    pub(crate) fn install(&self, name: &ObjectName) -> Result<(), ObjectError> {
+        let _renaming = self.install_lock(name).lock();
+        let (stored, unsettled) = self
+            .meta
+            .read(|s| Ok::<_, ObjectError>((s.get(&OBJECTS, name)?, s.get(&UNSETTLED, name)?)))?;
+        let Some(unsettled) = unsettled else { return Ok(()) };
+        let bucket = self.bucket_dir(&name.bucket);
+        for path in &unsettled.remove {
+            self.remove_file(&bucket, path)?;
+        }
+        match stored {
+            Some(stored) if stored.staged => self.rename_in(&self.staged(&stored.id), &bucket, &stored.path),
+            _ => Ok(()),
+        }
+    }
+
+    fn rename_in(&self, from: &Path, bucket: &Path, path: &str) -> Result<(), ObjectError> {
+        /// Deletions of neighbours may remove the directory again as often as this.
+        const ATTEMPTS_MAX: usize = 16;
+        let to = bucket.join(path);
+        let mut outcome = fs::rename(from, &to);
+        for _ in 0..ATTEMPTS_MAX {
+            match &outcome {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    if !from
+                        .try_exists()
+                        .context(|| format!("looking for {}", from.display()))?
+                    {
+                        // An earlier call has renamed it.
+                        return Ok(());
+                    }
+                    let parent = to.parent().unwrap_or(bucket);
+                    fs::create_dir_all(parent).context(|| format!("making {}", parent.display()))?;
+                }
+                // The directory of keys that are gone by now.
+                Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => prune_down(&to),
+                _ => break,
+            }
+            outcome = fs::rename(from, &to);
+        }
+        outcome.context(|| format!("renaming {} to {}", from.display(), to.display()))
+    }
+
+    /// Removes a file and the directories that it leaves empty.
+    fn remove_file(&self, bucket: &Path, path: &str) -> Result<(), ObjectError> {
+        let file = bucket.join(path);
+        match fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) => {}
+            Err(error) => return Err(error).context(|| format!("removing {}", file.display())),
+        }
+        for parent in file
+            .ancestors()
+            .skip(1)
+            .take_while(|parent| parent.starts_with(bucket) && *parent != bucket)
+        {
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a staging file that no record names any more. Failing leaves it to the next opening.
+    pub(crate) fn discard_staged(&self, id: &str) {
+        match fs::remove_file(self.staged(id)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, id, "a staging file stays until the store is opened again"),
+        }
+    }
+
+    /// Finishes interrupted renames and deletions, then removes staging files that belong to nothing.
+    fn recover(&self) -> Result<(), ObjectError> {
+        let mut open = self.meta.read(|s| s.scan(&UNSETTLED, &(), None, usize::MAX))?;
+        // A file may wait for a deletion elsewhere to free its path, so try until nothing moves.
+        let mut settled = Vec::new();
+        loop {
+            let before = open.len();
+            open.retain(|(name, unsettled)| match self.install(name) {
+                Ok(()) => {
+                    settled.push((name.clone(), unsettled.id.clone()));
+                    false
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "an object stays in the staging directory for now");
+                    true
+                }
+            });
+            if open.is_empty() || open.len() == before {
+                break;
+            }
+        }
+        for (name, unsettled) in open {
+            tracing::warn!(
+                bucket = name.bucket,
+                key = name.key(),
+                "the object's file stays in the staging directory"
+            );
+            self.settler.push(name, unsettled.id);
+        }
+        self.settle(settled)?;
+        self.sweep_staging()
+    }
+
+    fn sweep_staging(&self) -> Result<(), ObjectError> {
+        let mut wanted = HashSet::new();
+        self.meta.read(|s| {
+            for (name, _) in s.scan(&UNSETTLED, &(), None, usize::MAX)? {
+                wanted.extend(s.get(&OBJECTS, &name)?.map(|stored| stored.id));
+            }
+            s.visit(&UPLOAD_PARTS, &(), None, |_, part| wanted.insert(part.id) || true)
+        })?;
+        let staging = self.dir.join(STAGING);
+        for entry in fs::read_dir(&staging).context(|| format!("reading {}", staging.display()))? {
+            let entry = entry.context(|| format!("reading {}", staging.display()))?;
+            if !entry.file_name().to_str().is_some_and(|id| wanted.contains(id)) {
+                let path = entry.path();
+                fs::remove_file(&path).context(|| format!("removing {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes `dir` and the directories below it as far as they are empty.
+pub(crate) fn prune_down(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            prune_down(&entry.path());
+        }
+    }
+    // It fails where something is left inside, which is what is wanted.
+    fs::remove_dir(dir).ok();
+}
+
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), ObjectError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .context(|| format!("syncing {}", dir.display()))
+}
+
+fn check_format(dir: &Path) -> Result<(), ObjectError> {
+    let path = dir.join(FORMAT_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) if text == FORMAT => Ok(()),
+        Ok(text) => Err(ObjectError::Io {
+            context: format!(
+                "{} was written by another version of catchment ({:?})",
+                dir.display(),
+                text.trim()
+            ),
+            source: std::io::ErrorKind::InvalidData.into(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let making = || format!("making {}", path.display());
+            // Written aside and renamed, so that a crash cannot leave half of it.
+            let aside = dir.join(STAGING).join("format");
+            fs::write(&aside, FORMAT).context(making)?;
+            File::open(&aside).and_then(|file| file.sync_all()).context(making)?;
+            fs::rename(&aside, &path).context(making)?;
+            sync_dir(dir)
+        }
+        Err(error) => Err(error).context(|| format!("reading {}", path.display())),
+    }
+}
