@@ -53,7 +53,9 @@ fn target_dir() -> PathBuf {
 
 /// Runs a command and fails with its name if it does.
 fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("could not start {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("could not start {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
 }

@@ -130,7 +130,11 @@ pub(crate) fn make() -> Result<()> {
     }
     let lines: Vec<String> = index.iter().map(|entry| format!(" {entry}")).collect();
     fs::write(out.join("index.json"), format!("[\n{}\n]\n", lines.join(",\n")))?;
-    println!("{} models from botocore {BOTOCORE_VERSION} in {}", SERVICES.len(), out.display());
+    println!(
+        "{} models from botocore {BOTOCORE_VERSION} in {}",
+        SERVICES.len(),
+        out.display()
+    );
     Ok(())
 }
 
@@ -141,7 +145,9 @@ pub(crate) fn check(problems: &mut Vec<String>) -> Result<()> {
         let mut packed = Vec::new();
         GzDecoder::new(fs::File::open(path.with_extension("json.gz"))?).read_to_end(&mut packed)?;
         if packed != fs::read(&path)? {
-            problems.push(format!("models/{service}.json.gz is not models/{service}.json: run `cargo xtask models`"));
+            problems.push(format!(
+                "models/{service}.json.gz is not models/{service}.json: run `cargo xtask models`"
+            ));
         }
     }
     Ok(())
@@ -149,9 +155,13 @@ pub(crate) fn check(problems: &mut Vec<String>) -> Result<()> {
 
 /// The folder of the newest API version, by its date.
 fn newest(service: &Path) -> Result<PathBuf> {
-    let mut versions: Vec<PathBuf> = fs::read_dir(service)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut versions: Vec<PathBuf> = fs::read_dir(service)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
     versions.sort();
-    versions.pop().with_context(|| format!("no version in {}", service.display()))
+    versions
+        .pop()
+        .with_context(|| format!("no version in {}", service.display()))
 }
 
 fn read_model(version: &Path) -> Result<Value> {
@@ -168,7 +178,10 @@ fn strip(full: &Value) -> Value {
         }
         for side in ["input", "output"] {
             if operation[side].is_object() {
-                facts[side] = pick(&operation[side], &["shape", "resultWrapper", "locationName", "xmlNamespace"]);
+                facts[side] = pick(
+                    &operation[side],
+                    &["shape", "resultWrapper", "locationName", "xmlNamespace"],
+                );
             }
         }
         (name.clone(), facts)
@@ -198,7 +211,9 @@ fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 fn pick(value: &Value, keys: &[&str]) -> Value {
-    let kept = keys.iter().filter_map(|key| Some(((*key).to_owned(), value.get(key)?.clone())));
+    let kept = keys
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), value.get(key)?.clone())));
     Value::Object(kept.collect::<Map<_, _>>())
 }
 
@@ -218,7 +233,9 @@ fn index_entry(service: &str, facts: &Value) -> Value {
 fn print_model(facts: &Value) -> Result<String> {
     let mut text = format!("{{\n\"metadata\":{}", facts["metadata"]);
     for part in ["operations", "shapes"] {
-        let lines: Vec<String> = entries(&facts[part]).map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+        let lines: Vec<String> = entries(&facts[part])
+            .map(|(name, value)| format!("{}:{value}", json!(name)))
+            .collect();
         ensure!(!lines.is_empty(), "a model without {part}");
         text.push_str(&format!(",\n\"{part}\":{{\n{}\n}}", lines.join(",\n")));
     }

@@ -1,3 +1,5 @@
 #[derive(clap::Args)]
 pub(crate) struct Arguments {}
-pub(crate) fn make(_: &Arguments) -> anyhow::Result<()> { Ok(()) }
+pub(crate) fn make(_: &Arguments) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -37,7 +37,10 @@ impl Clock {
         match &self.0 {
             Source::System => tokio::time::sleep(duration).await,
             Source::Manual(clock) => {
-                let until = clock.now_ms.load(Ordering::SeqCst).saturating_add(duration.as_millis() as i64);
+                let until = clock
+                    .now_ms
+                    .load(Ordering::SeqCst)
+                    .saturating_add(duration.as_millis() as i64);
                 loop {
                     let moved = clock.moved.notified();
                     if clock.now_ms.load(Ordering::SeqCst) >= until {
@@ -65,7 +68,10 @@ pub struct ManualClock {
 
 impl ManualClock {
     pub fn at(now_ms: Millis) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), moved: Arc::default() }
+        Self {
+            now_ms: Arc::new(AtomicI64::new(now_ms)),
+            moved: Arc::default(),
+        }
     }
 
     /// Moves the time ahead and wakes whoever waits for it.

@@ -37,7 +37,10 @@ impl FromStr for AccountId {
         if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidName { value: text.to_owned(), expected: "an account id of twelve digits" })
+            Err(InvalidName {
+                value: text.to_owned(),
+                expected: "an account id of twelve digits",
+            })
         }
     }
 }
@@ -63,11 +66,16 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let well_formed = (1..=32).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if well_formed {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidName { value: text.to_owned(), expected: "a region code such as us-east-1" })
+            Err(InvalidName {
+                value: text.to_owned(),
+                expected: "a region code such as us-east-1",
+            })
         }
     }
 }
@@ -152,14 +160,23 @@ impl FromStr for Arn {
                     resource: resource.to_owned(),
                 })
             }
-            _ => Err(InvalidName { value: text.to_owned(), expected: "an Amazon Resource Name" }),
+            _ => Err(InvalidName {
+                value: text.to_owned(),
+                expected: "an Amazon Resource Name",
+            }),
         }
     }
 }
 
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, service, region, account, resource } = self;
+        let Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
@@ -231,7 +248,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Arn>().expect(text).to_string(), text);
         }
-        for text in ["", "arn", "arn:aws:s3", "arn:aws:s3:::", "urn:aws:s3:::x", "arn::s3:::x"] {
+        for text in [
+            "",
+            "arn",
+            "arn:aws:s3",
+            "arn:aws:s3:::",
+            "urn:aws:s3:::x",
+            "arn::s3:::x",
+        ] {
             assert!(text.parse::<Arn>().is_err(), "{text}");
         }
     }
@@ -245,6 +269,9 @@ mod tests {
         assert!("US-EAST-1".parse::<Region>().is_err());
         assert!("".parse::<Region>().is_err());
         let scope = Scope::new("123456789012".parse().unwrap(), "cn-north-1".parse().unwrap());
-        assert_eq!(scope.arn("kinesis", "stream/a").to_string(), "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/a");
+        assert_eq!(
+            scope.arn("kinesis", "stream/a").to_string(),
+            "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/a"
+        );
     }
 }

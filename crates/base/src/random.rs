@@ -30,7 +30,12 @@ impl Random {
 
     /// `length` characters out of `A-Z a-z 0-9`.
     pub fn alphanumeric(&self, length: usize) -> String {
-        self.with(|rng| rng.sample_iter(rand::distr::Alphanumeric).take(length).map(char::from).collect())
+        self.with(|rng| {
+            rng.sample_iter(rand::distr::Alphanumeric)
+                .take(length)
+                .map(char::from)
+                .collect()
+        })
     }
 
     pub fn u64(&self) -> u64 {

@@ -20,7 +20,12 @@ pub enum MetaError {
 impl MetaError {
     pub(crate) fn storage(error: impl Into<redb::Error>) -> Self {
         match error.into() {
-            redb::Error::Io(io) if matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
+            redb::Error::Io(io)
+                if matches!(
+                    io.kind(),
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+                ) =>
+            {
                 Self::Full
             }
             other => Self::Storage(other.to_string()),

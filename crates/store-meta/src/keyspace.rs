@@ -18,7 +18,10 @@ pub struct Keyspace<K, V> {
 
 impl<K: Key, V: Serialize + DeserializeOwned> Keyspace<K, V> {
     pub const fn new(name: &'static str) -> Self {
-        Self { name, types: PhantomData }
+        Self {
+            name,
+            types: PhantomData,
+        }
     }
 
     pub(crate) fn table(&self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -34,10 +37,15 @@ impl<K: Key, V: Serialize + DeserializeOwned> Keyspace<K, V> {
     }
 
     pub(crate) fn decode_key(&self, mut bytes: &[u8]) -> Result<K, MetaError> {
-        K::decode(&mut bytes).filter(|_| bytes.is_empty()).ok_or_else(|| self.corrupt("a key of another form"))
+        K::decode(&mut bytes)
+            .filter(|_| bytes.is_empty())
+            .ok_or_else(|| self.corrupt("a key of another form"))
     }
 
     fn corrupt(&self, reason: impl ToString) -> MetaError {
-        MetaError::Corrupt { keyspace: self.name, reason: reason.to_string() }
+        MetaError::Corrupt {
+            keyspace: self.name,
+            reason: reason.to_string(),
+        }
     }
 }

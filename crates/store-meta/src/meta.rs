@@ -40,7 +40,10 @@ impl Meta {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MetaError> {
         let path = path.as_ref().to_owned();
         let database = open_database(&path)?;
-        let file = Arc::new(File { path, database: RwLock::new(Some(database)) });
+        let file = Arc::new(File {
+            path,
+            database: RwLock::new(Some(database)),
+        });
         let (jobs, queue) = mpsc::channel();
         let committer = std::thread::Builder::new()
             .name("meta-commit".into())
@@ -49,13 +52,19 @@ impl Meta {
                 move || commit_loop(&file, &queue)
             })
             .map_err(|e| MetaError::Storage(e.to_string()))?;
-        Ok(Self(Arc::new(Inner { file, jobs: Mutex::new(Some(jobs)), committer: Mutex::new(Some(committer)) })))
+        Ok(Self(Arc::new(Inner {
+            file,
+            jobs: Mutex::new(Some(jobs)),
+            committer: Mutex::new(Some(committer)),
+        })))
     }
 
     /// Runs `work` on a consistent view of the store.
     pub fn read<T, E: From<MetaError>>(&self, work: impl FnOnce(&Snapshot) -> Result<T, E>) -> Result<T, E> {
         let guard = self.0.file.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = guard.as_ref().ok_or(MetaError::Storage("the file could not be opened again".into()))?;
+        let database = guard
+            .as_ref()
+            .ok_or(MetaError::Storage("the file could not be opened again".into()))?;
         let transaction = database.begin_read().map_err(MetaError::storage)?;
         work(&Snapshot { transaction })
     }
@@ -84,7 +93,10 @@ impl Meta {
 
     fn submit(&self, job: Job) -> Result<(), MetaError> {
         let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.as_ref().ok_or(MetaError::Closed)?.send(job).map_err(|_| MetaError::Closed)
+        jobs.as_ref()
+            .ok_or(MetaError::Closed)?
+            .send(job)
+            .map_err(|_| MetaError::Closed)
     }
 }
 
@@ -110,7 +122,9 @@ where
     Box::new(move |transaction| {
         let mut tx = Tx::new(transaction);
         match catch_unwind(AssertUnwindSafe(|| work(&mut tx))) {
-            Ok(Ok(value)) => Ok(Box::new(move |committed| answer(committed.map(|()| value).map_err(E::from)))),
+            Ok(Ok(value)) => Ok(Box::new(move |committed| {
+                answer(committed.map(|()| value).map_err(E::from))
+            })),
             Ok(Err(error)) => match tx.roll_back() {
                 Ok(()) => Ok(Box::new(move |_| answer(Err(error)))),
                 Err(storage) => Err((Box::new(move |_| answer(Err(error))), storage)),
@@ -138,7 +152,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 fn commit_loop(file: &File, queue: &mpsc::Receiver<Job>) {
     while let Ok(first) = queue.recv() {
-        let jobs = std::iter::once(first).chain(queue.try_iter().take(JOBS_PER_COMMIT_MAX - 1)).collect();
+        let jobs = std::iter::once(first)
+            .chain(queue.try_iter().take(JOBS_PER_COMMIT_MAX - 1))
+            .collect();
         let (answers, outcome) = commit(file, jobs);
         if let Err(error) = &outcome {
             tracing::error!(%error, "a metadata transaction failed");
@@ -193,7 +209,10 @@ impl File {
 }
 
 fn open_database(path: &Path) -> Result<Database, MetaError> {
-    Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(MetaError::storage)
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create(path)
+        .map_err(MetaError::storage)
 }
 
 #[cfg(test)]
@@ -221,13 +240,22 @@ mod tests {
             async move {
                 meta.write(move |tx| {
                     tx.put(&NUMBERS, &("a".into(), n), &format!("value {n}"))?;
-                    if n % 2 == 1 { Err(MetaError::Storage("odd".into())) } else { Ok(n) }
+                    if n % 2 == 1 {
+                        Err(MetaError::Storage("odd".into()))
+                    } else {
+                        Ok(n)
+                    }
                 })
                 .await
             }
         };
         let outcomes = futures_join((0..100).map(put)).await;
-        assert!(outcomes.iter().enumerate().all(|(n, outcome)| outcome.is_ok() == (n % 2 == 0)));
+        assert!(
+            outcomes
+                .iter()
+                .enumerate()
+                .all(|(n, outcome)| outcome.is_ok() == (n % 2 == 0))
+        );
         assert_eq!(all(&meta).len(), 50);
     }
 
@@ -246,13 +274,18 @@ mod tests {
         let scan = |prefix: &str, after: Option<u64>, limit| {
             let prefix = prefix.to_owned();
             let after = after.map(|n| (prefix.clone(), n));
-            let found = meta.read(|s| s.scan(&NUMBERS, &(prefix,), after.as_ref(), limit)).expect("reads");
+            let found = meta
+                .read(|s| s.scan(&NUMBERS, &(prefix,), after.as_ref(), limit))
+                .expect("reads");
             found.into_iter().map(|((_, n), _)| n).collect::<Vec<_>>()
         };
         assert_eq!(scan("a", None, 3), [0, 1, 2]);
         assert_eq!(scan("b", Some(7), 10), [8, 9]);
         assert_eq!(scan("c", None, 10), [0; 0]);
-        let deleted = meta.write(|tx| tx.delete_prefix(&NUMBERS, &("a".to_owned(),))).await.expect("deletes");
+        let deleted = meta
+            .write(|tx| tx.delete_prefix(&NUMBERS, &("a".to_owned(),)))
+            .await
+            .expect("deletes");
         assert_eq!((deleted, all(&meta).len()), (10, 10));
     }
 
@@ -269,7 +302,9 @@ mod tests {
             })
             .await;
         assert!(matches!(panicked, Err(MetaError::Storage(text)) if text.contains("on purpose")));
-        meta.write(|tx| tx.put(&NUMBERS, &("a".into(), 2), &"kept".into())).await.expect("writes");
+        meta.write(|tx| tx.put(&NUMBERS, &("a".into(), 2), &"kept".into()))
+            .await
+            .expect("writes");
         drop(meta);
         let meta = Meta::open(dir.path().join("meta.redb")).expect("opens again");
         assert_eq!(all(&meta), [(("a".to_owned(), 2), "kept".to_owned())]);

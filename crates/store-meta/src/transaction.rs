@@ -20,8 +20,14 @@ pub trait Read {
     #[doc(hidden)]
     fn visit_bytes(&self, table: Table, from: Bound<&[u8]>, visit: Visit<'_>) -> Result<(), MetaError>;
 
-    fn get<K: Key, V: Serialize + DeserializeOwned>(&self, space: &Keyspace<K, V>, key: &K) -> Result<Option<V>, MetaError> {
-        self.get_bytes(space.table(), &key.to_bytes())?.map(|bytes| space.decode(&bytes)).transpose()
+    fn get<K: Key, V: Serialize + DeserializeOwned>(
+        &self,
+        space: &Keyspace<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, MetaError> {
+        self.get_bytes(space.table(), &key.to_bytes())?
+            .map(|bytes| space.decode(&bytes))
+            .transpose()
     }
 
     /// At most `limit` entries in key order whose keys begin with `prefix` (the first parts of `K`'s tuple, or
@@ -53,7 +59,9 @@ pub trait Read {
     ) -> Result<(), MetaError> {
         let prefix = prefix.to_bytes();
         let after = after.map(Key::to_bytes).filter(|after| *after >= prefix);
-        let from = after.as_ref().map_or(Bound::Included(prefix.as_slice()), |after| Bound::Excluded(after));
+        let from = after
+            .as_ref()
+            .map_or(Bound::Included(prefix.as_slice()), |after| Bound::Excluded(after));
         self.visit_bytes(space.table(), from, &mut |key, value| {
             Ok(key.starts_with(&prefix) && visit(space.decode_key(key)?, space.decode(value)?))
         })
@@ -68,7 +76,10 @@ pub struct Snapshot {
 impl Read for Snapshot {
     fn get_bytes(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, MetaError> {
         match self.transaction.open_table(table) {
-            Ok(table) => Ok(table.get(key).map_err(MetaError::storage)?.map(|value| value.value().to_vec())),
+            Ok(table) => Ok(table
+                .get(key)
+                .map_err(MetaError::storage)?
+                .map(|value| value.value().to_vec())),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(MetaError::storage(error)),
         }
@@ -92,7 +103,10 @@ pub struct Tx<'t> {
 
 impl<'t> Tx<'t> {
     pub(crate) fn new(transaction: &'t WriteTransaction) -> Self {
-        Self { transaction, undo: Vec::new() }
+        Self {
+            transaction,
+            undo: Vec::new(),
+        }
     }
 
     pub fn put<K: Key, V: Serialize + DeserializeOwned>(
@@ -160,17 +174,28 @@ impl Read for Tx<'_> {
     }
 
     fn visit_bytes(&self, table: Table, from: Bound<&[u8]>, visit: Visit<'_>) -> Result<(), MetaError> {
-        visit_table(&self.transaction.open_table(table).map_err(MetaError::storage)?, from, visit)
+        visit_table(
+            &self.transaction.open_table(table).map_err(MetaError::storage)?,
+            from,
+            visit,
+        )
     }
 }
 
-fn apply(transaction: &WriteTransaction, table: Table, key: &[u8], value: Option<&[u8]>) -> Result<Option<Vec<u8>>, MetaError> {
+fn apply(
+    transaction: &WriteTransaction,
+    table: Table,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result<Option<Vec<u8>>, MetaError> {
     let mut table = transaction.open_table(table).map_err(MetaError::storage)?;
     let before = match value {
         Some(value) => table.insert(key, value),
         None => table.remove(key),
     };
-    Ok(before.map_err(MetaError::storage)?.map(|before| before.value().to_vec()))
+    Ok(before
+        .map_err(MetaError::storage)?
+        .map(|before| before.value().to_vec()))
 }
 
 fn visit_table(
@@ -178,7 +203,10 @@ fn visit_table(
     from: Bound<&[u8]>,
     visit: Visit<'_>,
 ) -> Result<(), MetaError> {
-    for entry in table.range::<&[u8]>((from, Bound::Unbounded)).map_err(MetaError::storage)? {
+    for entry in table
+        .range::<&[u8]>((from, Bound::Unbounded))
+        .map_err(MetaError::storage)?
+    {
         let (key, value) = entry.map_err(MetaError::storage)?;
         if !visit(key.value(), value.value())? {
             break;

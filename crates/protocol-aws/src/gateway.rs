@@ -1,0 +1,466 @@
+//! The way of every request, as one list.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use base::{Clock, Random, Scope, Tasks};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sha2::{Digest, Sha256};
+
+use crate::authenticate::{
+    Authentication, Caller, Claim, PayloadHash, check_payload, claim, incomplete, payload_mismatch,
+};
+use crate::route::{self, Target};
+use crate::sigv4::{same, sha256_hex};
+use crate::{AwsError, Body, BoxError, Context, Model, Service, Wire, decode, encode, full_body, validate};
+
+/// A service that speaks its own protocol behind our authentication: S3 through its library. The request's
+/// caller is in its extensions as a [`Scope`]; signature and chunking are off.
+pub type Foreign = Box<dyn Fn(Request<Body>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Send + Sync>;
+
+/// Bounds on what a request may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bodies of all services but S3, which streams.
+    pub body_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // PutRecords takes 10 MiB of data, which base64 makes 13.4.
+        Self {
+            body_bytes_max: 32 << 20,
+        }
+    }
+}
+
+/// What became of a request, for logs and metrics.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    pub service: &'a str,
+    pub operation: &'a str,
+    pub status: StatusCode,
+    /// The error's code, of a request that failed.
+    pub error: Option<&'a str>,
+    pub request_id: &'a str,
+    pub elapsed: Duration,
+    pub bytes_in: u64,
+}
+
+type Observer = Box<dyn Fn(&Finished<'_>) + Send + Sync>;
+
+/// All services behind one door.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    services: HashMap<&'static str, Service>,
+    s3: Option<Foreign>,
+    authentication: Authentication,
+    clock: Clock,
+    random: Random,
+    tasks: Tasks,
+    limits: Limits,
+    observer: Option<Observer>,
+}
+
+/// What a request turned out to be; filled in as it goes, for the answer and the log.
+struct Trace {
+    service: &'static str,
+    operation: &'static str,
+    wire: Wire,
+    bytes_in: u64,
+    error: Option<String>,
+}
+
+impl Gateway {
+    pub fn new(clock: Clock, random: Random, tasks: Tasks) -> GatewayBuilder {
+        GatewayBuilder(Inner {
+            services: HashMap::new(),
+            s3: None,
+            authentication: Authentication::Anyone,
+            clock,
+            random,
+            tasks,
+            limits: Limits::default(),
+            observer: None,
+        })
+    }
+
+    /// The services that are built, in order.
+    pub fn services(&self) -> Vec<&Service> {
+        let mut services: Vec<_> = self.0.services.values().collect();
+        services.sort_by_key(|service| service.name());
+        services
+    }
+
+    /// Answers one request. Never fails: what goes wrong is an answer too.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let request_id = self.0.random.uuid().to_string();
+        let mut trace = Trace {
+            service: "",
+            operation: "",
+            wire: Wire::RestJson,
+            bytes_in: 0,
+            error: None,
+        };
+        let (parts, body) = request.into_parts();
+        let mut response = match self.answer(parts, body, &request_id, &mut trace).await {
+            Ok(response) => response,
+            Err(error) => {
+                let model = Model::get(trace.service).map(AsRef::as_ref);
+                let response = encode::error(model, trace.wire, &request_id, &error);
+                trace.error = Some(error.code.into_owned());
+                response
+            }
+        };
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response
+                .headers_mut()
+                .entry("x-amz-request-id")
+                .or_insert(value.clone());
+            response.headers_mut().insert("x-amzn-requestid", value);
+        }
+        if let Some(observer) = &self.0.observer {
+            observer(&Finished {
+                service: trace.service,
+                operation: trace.operation,
+                status: response.status(),
+                error: trace.error.as_deref(),
+                request_id: &request_id,
+                elapsed: started.elapsed(),
+                bytes_in: trace.bytes_in,
+            });
+        }
+        response
+    }
+
+    async fn answer(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        request_id: &str,
+        trace: &mut Trace,
+    ) -> Result<Response<Body>, AwsError> {
+        let claim = claim(&parts);
+        let signing_name = claim
+            .as_ref()
+            .ok()
+            .and_then(|claim| claim.as_ref())
+            .map(|claim| claim.scope.service.as_str());
+        let target = match route::target(&parts.method, &parts.uri, &parts.headers, signing_name) {
+            Ok(target) => target,
+            Err(what) => {
+                trace.error = Some("UnknownServiceException".into());
+                return Ok(encode::unknown_service(request_id, &what));
+            }
+        };
+        if let Target::Modelled { name, wire } = target {
+            (trace.service, trace.wire) = (name, wire);
+        }
+        if target == Target::S3 {
+            (trace.service, trace.wire) = ("s3", Wire::RestXml);
+        }
+        let claim = claim.map_err(|message| incomplete(trace.wire, message))?;
+        if target == Target::S3 {
+            return self.answer_s3(parts, body, claim).await;
+        }
+        let body = self.read(body).await?;
+        trace.bytes_in = body.len() as u64;
+        if target == Target::Form {
+            let name = route::service_of_form(&parts.uri, &body);
+            trace.wire = Wire::Query;
+            trace.service =
+                name.ok_or_else(|| AwsError::new("InvalidAction", "No service knows this action and version."))?;
+        }
+        let caller = self.authenticate(&mut parts, claim.as_ref(), trace.wire, &body)?;
+        self.call(&parts, body, caller, request_id, trace).await
+    }
+
+    /// Checks the signature over a body that was read whole.
+    fn authenticate(
+        &self,
+        parts: &mut Parts,
+        claim: Option<&Claim>,
+        wire: Wire,
+        body: &Bytes,
+    ) -> Result<Caller, AwsError> {
+        let checked = matches!(self.0.authentication, Authentication::Keys(_));
+        if checked {
+            if !parts.headers.contains_key("x-amz-content-sha256") {
+                parts.extensions.insert(PayloadHash(sha256_hex(body)));
+            }
+            check_payload(&parts.headers, body, wire)?;
+        }
+        let (caller, _) = self
+            .0
+            .authentication
+            .check(&self.0.clock, parts, claim, wire, crate::empty_body())?;
+        Ok(caller)
+    }
+
+    async fn call(
+        &self,
+        parts: &Parts,
+        body: Bytes,
+        caller: Caller,
+        request_id: &str,
+        trace: &mut Trace,
+    ) -> Result<Response<Body>, AwsError> {
+        let model = Model::get(trace.service).ok_or_else(AwsError::unknown_operation)?;
+        let wire = trace.wire;
+        let route = route::operation(model, wire, &parts.method, &parts.uri, &parts.headers, &body)?;
+        let operation = route.operation;
+        trace.operation = &operation.name;
+        let built = self
+            .0
+            .services
+            .get(trace.service)
+            .is_some_and(|service| service.has(&operation.name));
+        if !built {
+            return Err(AwsError::not_implemented(trace.service, &operation.name));
+        }
+        let context = Context {
+            scope: caller.scope,
+            request_id: request_id.to_owned(),
+            access_key: caller.access_key,
+            endpoint: endpoint(parts),
+        };
+        let headers = parts.headers.clone();
+        let (inner, name) = (self.0.clone(), trace.service);
+        // A caller that hangs up must not leave an operation half done, so it runs as a task of its own.
+        let answer = self.0.tasks.spawn(async move {
+            let service = &inner.services[name];
+            if matches!(wire, Wire::Json { .. })
+                && let Some(answer) = service.call_fast(&operation.name, &context, &body).await
+            {
+                return answer.map(|body| encode::respond(wire, StatusCode::OK, body));
+            }
+            let input = decode::input(&route, &headers, &body)?;
+            drop(body);
+            if let Some(faults) = operation
+                .input
+                .and_then(|shape| validate::validate(model, shape, &input))
+            {
+                return Err(AwsError::new(service.validation_code(), faults).with_status(400));
+            }
+            let request_id = context.request_id.clone();
+            let output = service.call(&operation.name, context, input).await?;
+            encode::success(model, operation, wire, &request_id, &*output)
+        });
+        answer.await.unwrap_or_else(|panic| Err(AwsError::internal(panic)))
+    }
+
+    async fn answer_s3(&self, mut parts: Parts, body: Body, claim: Option<Claim>) -> Result<Response<Body>, AwsError> {
+        let s3 = self
+            .0
+            .s3
+            .as_ref()
+            .ok_or_else(|| AwsError::not_implemented("s3", parts.method.as_str()))?;
+        let signed_hash = match (&self.0.authentication, parts.headers.get("x-amz-content-sha256")) {
+            (Authentication::Keys(_), Some(hash)) if hash.len() == 64 => {
+                hash.to_str().ok().map(str::to_ascii_lowercase)
+            }
+            _ => None,
+        };
+        let (caller, body) =
+            self.0
+                .authentication
+                .check(&self.0.clock, &mut parts, claim.as_ref(), Wire::RestXml, body)?;
+        let body = match signed_hash {
+            Some(hash) => HashedBody {
+                inner: body,
+                hasher: Sha256::new(),
+                hash,
+            }
+            .boxed_unsync(),
+            None => body,
+        };
+        strip_signature(&mut parts);
+        parts.extensions.insert::<Scope>(caller.scope);
+        Ok(s3(Request::from_parts(parts, body)).await)
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, AwsError> {
+        match Limited::new(body, self.0.limits.body_bytes_max).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let text = format!(
+                    "The request body is larger than {} bytes.",
+                    self.0.limits.body_bytes_max
+                );
+                Err(AwsError::new("RequestEntityTooLargeException", text).with_status(413))
+            }
+            Err(error) => Err(
+                AwsError::new("IncompleteBody", format!("The request body could not be read: {error}"))
+                    .with_status(400),
+            ),
+        }
+    }
+}
+
+/// A gateway being put together.
+pub struct GatewayBuilder(Inner);
+
+impl GatewayBuilder {
+    /// # Panics
+    /// Where the service is there already.
+    #[must_use]
+    pub fn service(mut self, service: Service) -> Self {
+        let before = self.0.services.insert(service.name(), service);
+        assert!(before.is_none(), "a service is registered twice");
+        self
+    }
+
+    #[must_use]
+    pub fn s3(mut self, s3: Foreign) -> Self {
+        self.0.s3 = Some(s3);
+        self
+    }
+
+    #[must_use]
+    pub fn authentication(mut self, authentication: Authentication) -> Self {
+        self.0.authentication = authentication;
+        self
+    }
+
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.limits = limits;
+        self
+    }
+
+    #[must_use]
+    pub fn observer(mut self, observer: impl Fn(&Finished<'_>) + Send + Sync + 'static) -> Self {
+        self.0.observer = Some(Box::new(observer));
+        self
+    }
+
+    pub fn build(self) -> Gateway {
+        Gateway(Arc::new(self.0))
+    }
+}
+
+/// How the caller reached us, for URLs in answers.
+fn endpoint(parts: &Parts) -> String {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host
+        .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
+        .unwrap_or("localhost:4566");
+    let scheme = parts
+        .extensions
+        .get::<http::uri::Scheme>()
+        .map_or("http", http::uri::Scheme::as_str);
+    format!("{scheme}://{host}")
+}
+
+const SIGNATURE_PARAMETERS: &[&str] = &[
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-signedheaders",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+];
+
+/// Takes the signature off, so that what stands behind sees a plain request.
+fn strip_signature(parts: &mut Parts) {
+    for name in [
+        header::AUTHORIZATION.as_str(),
+        "x-amz-date",
+        "x-amz-content-sha256",
+        "x-amz-security-token",
+    ] {
+        parts.headers.remove(name);
+    }
+    let Some(query) = parts.uri.query() else { return };
+    let is_signature = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        SIGNATURE_PARAMETERS
+            .iter()
+            .any(|parameter| name.eq_ignore_ascii_case(parameter))
+    };
+    if !query.split('&').any(is_signature) {
+        return;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_signature(pair)).collect();
+    let path = parts.uri.path();
+    let path_and_query = if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    };
+    let mut uri = parts.uri.clone().into_parts();
+    if let Ok(path_and_query) = path_and_query.parse() {
+        uri.path_and_query = Some(path_and_query);
+        if let Ok(uri) = Uri::from_parts(uri) {
+            parts.uri = uri;
+        }
+    }
+}
+
+/// A streaming body whose signed hash is checked at its end.
+struct HashedBody {
+    inner: Body,
+    hasher: Sha256,
+    hash: String,
+}
+
+impl HttpBody for HashedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.hasher.update(data);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => {
+                let computed = hex::encode(self.hasher.finalize_reset());
+                if self.hash.is_empty() || same(&computed, &self.hash) {
+                    // Checked once; a second poll finds nothing left to compare.
+                    self.hash.clear();
+                    Poll::Ready(None)
+                } else {
+                    self.hash.clear();
+                    Poll::Ready(Some(Err(Box::new(payload_mismatch()))))
+                }
+            }
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A request as tests and our own commands make it.
+pub(crate) fn json_request(target: &str, body: impl Into<Bytes>) -> Request<Body> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
+    if let Ok(target) = HeaderValue::from_str(target) {
+        headers.insert("x-amz-target", target);
+    }
+    let mut request = Request::new(full_body(body));
+    *request.method_mut() = http::Method::POST;
+    *request.headers_mut() = headers;
+    request
+}
