@@ -5,6 +5,7 @@ use store_meta::{Keyspace, Meta, Read, Tx};
 
 use crate::partitions::PARTITIONS;
 use crate::tables::{TABLES, VERSIONS};
+use crate::tags::TAGS;
 use crate::{CatalogError, Database, DatabaseSpec};
 
 pub(crate) const DATABASES: Keyspace<(Scope, String), Database> = Keyspace::new("catalog/databases");
@@ -76,6 +77,7 @@ impl Catalog {
                 tx.delete_prefix(&TABLES, &key)?;
                 tx.delete_prefix(&VERSIONS, &key)?;
                 tx.delete_prefix(&PARTITIONS, &key)?;
+                tx.delete_prefix(&TAGS, &key)?;
                 Ok(())
             })
             .await

@@ -11,6 +11,7 @@ mod hive_types;
 mod model;
 mod partitions;
 mod tables;
+mod tags;
 mod values;
 
 pub use catalog::Catalog;
@@ -21,6 +22,7 @@ pub use model::{
     Column, Database, DatabaseSpec, Parameters, Partition, PartitionSpec, Serde, StorageDescriptor, Table, TableSpec,
 };
 pub use tables::TableUpdate;
+pub use tags::Tagged;
 pub use values::{NULL_PARTITION, PartitionValues, escape_path_value, unescape_path_value};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use store_meta::{Keyspace, Read, Tx};
 
 use crate::catalog::fold;
 use crate::tables::{TableKey, existing_table};
-use crate::{Catalog, CatalogError, Partition, PartitionFilter, PartitionSpec, PartitionValues, Table};
+use crate::{Catalog, CatalogError, Partition, PartitionSpec, PartitionValues, Table};
 
 type PartitionKey = (Scope, String, String, PartitionValues);
 
@@ -102,16 +102,16 @@ impl Catalog {
         }
     }
 
-    /// At most `limit` partitions that `filter` lets through, in order of their values, behind `after` where it
-    /// is given.
+    /// At most `limit` partitions that `keep` lets through (see [`crate::PartitionFilter::matches`]), in order of
+    /// their values, behind `after` where it is given.
     pub fn partitions(
         &self,
         scope: &Scope,
         database: &str,
         table: &str,
-        filter: &PartitionFilter,
         after: Option<&PartitionValues>,
         limit: usize,
+        mut keep: impl FnMut(&Partition) -> bool,
     ) -> Result<Vec<Partition>, CatalogError> {
         self.table(scope, database, table)?;
         let prefix = (scope.clone(), fold(database), fold(table));
@@ -119,7 +119,7 @@ impl Catalog {
         let mut found = Vec::new();
         self.meta.read(|s| {
             s.visit(&PARTITIONS, &prefix, after.as_ref(), |_, partition| {
-                if found.len() < limit && filter.matches(&partition.spec.values) {
+                if found.len() < limit && keep(&partition) {
                     found.push(partition);
                 }
                 found.len() < limit

@@ -5,6 +5,7 @@ use store_meta::{Keyspace, Read, Tx};
 
 use crate::catalog::{existing_database, fold, fold_name};
 use crate::partitions::PARTITIONS;
+use crate::tags::TAGS;
 use crate::{Catalog, CatalogError, Table, TableSpec};
 
 pub(crate) type TableKey = (Scope, String, String);
@@ -148,6 +149,7 @@ impl Catalog {
                 tx.delete(&TABLES, &key)?;
                 tx.delete_prefix(&VERSIONS, &key)?;
                 tx.delete_prefix(&PARTITIONS, &key)?;
+                tx.delete_prefix(&TAGS, &key)?;
                 Ok(())
             })
             .await

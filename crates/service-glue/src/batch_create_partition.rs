@@ -1,0 +1,42 @@
+//! BatchCreatePartition: adds several partitions, each on its own.
+
+use engine_catalog::PartitionSpec;
+use protocol_aws::AwsError;
+use serde::{Deserialize, Serialize};
+
+use crate::Call;
+use crate::catalog_id::scope;
+use crate::errors::from_catalog;
+use crate::partition_error::{PartitionError, partition_errors};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    catalog_id: Option<String>,
+    database_name: String,
+    table_name: String,
+    partition_input_list: Vec<PartitionSpec>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    errors: Vec<PartitionError>,
+}
+
+pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
+    let scope = scope(call, input.catalog_id.as_deref())?;
+    let (database, table) = (&input.database_name, &input.table_name);
+    let values: Vec<_> = input
+        .partition_input_list
+        .iter()
+        .map(|partition| partition.values.clone())
+        .collect();
+    let outcomes = call
+        .catalog
+        .create_partitions(scope, database, table, input.partition_input_list)
+        .await;
+    Ok(Output {
+        errors: partition_errors(values, outcomes.map_err(from_catalog)?),
+    })
+}
