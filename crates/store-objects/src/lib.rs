@@ -21,6 +21,8 @@ mod record;
 mod settle;
 mod staging;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use copy::CopyOptions;
 pub use digest::{Algorithm, Checksum, checksum};

@@ -155,6 +155,8 @@ impl Inner {
                     error.kind(),
                     std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
                 ) => {}
+            // The file has gone, and keys below its own have made a directory of its path since.
+            Err(_) if file.is_dir() => return Ok(()),
             Err(error) => return Err(error).context(|| format!("removing {}", file.display())),
         }
         for parent in file
@@ -217,7 +219,10 @@ impl Inner {
             for (name, _) in s.scan(&UNSETTLED, &(), None, usize::MAX)? {
                 wanted.extend(s.get(&OBJECTS, &name)?.map(|stored| stored.id));
             }
-            s.visit(&UPLOAD_PARTS, &(), None, |_, part| wanted.insert(part.id) || true)
+            s.visit(&UPLOAD_PARTS, &(), None, |_, part| {
+                wanted.insert(part.id);
+                true
+            })
         })?;
         let staging = self.dir.join(STAGING);
         for entry in fs::read_dir(&staging).context(|| format!("reading {}", staging.display()))? {
