@@ -82,7 +82,7 @@ struct Trace {
 }
 
 impl Gateway {
-    pub fn new(clock: Clock, random: Random, tasks: Tasks) -> GatewayBuilder {
+    pub fn builder(clock: Clock, random: Random, tasks: Tasks) -> GatewayBuilder {
         GatewayBuilder(Inner {
             services: HashMap::new(),
             s3: None,

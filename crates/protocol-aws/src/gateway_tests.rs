@@ -50,7 +50,7 @@ fn gateway(authentication: Authentication) -> Gateway {
         .on("DeleteStream", delete_stream)
         .build();
     let clock = ManualClock::at(NOW_MS).clock();
-    Gateway::new(clock, Random::seeded(1), Tasks::new())
+    Gateway::builder(clock, Random::seeded(1), Tasks::new())
         .service(service)
         .authentication(authentication)
         .build()
@@ -254,7 +254,7 @@ fn an_operation_registered_twice_is_found_at_construction() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let service = Service::new("kinesis", ()).on("ListStreams", list_streams).build();
-    let gateway = Gateway::new(Clock::system(), Random::seeded(1), Tasks::new())
+    let gateway = Gateway::builder(Clock::system(), Random::seeded(1), Tasks::new())
         .service(service)
         .limits(crate::Limits { body_bytes_max: 10 })
         .build();

@@ -34,7 +34,7 @@ pub use authenticate::{AccessKey, Authentication};
 pub use body::{Body, BoxError, empty_body, full_body};
 pub use error::AwsError;
 pub use eventstream::{EventStreamError, Frame, HeaderValue};
-pub use gateway::{Finished, Foreign, Gateway, Limits};
+pub use gateway::{Finished, Foreign, Gateway, GatewayBuilder, Limits};
 pub use model::{Kind, Location, Member, Model, Operation, Protocol, Shape, ShapeId};
 pub use service::{Builder, Call, Context, Handler, Service};
 pub use values::{Blob, Empty, Timestamp};

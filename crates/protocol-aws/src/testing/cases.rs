@@ -47,7 +47,7 @@ pub async fn check_model_cases(service: Service) {
     let operations = service.operations();
     let target = model.metadata.target_prefix.clone().expect("a service of awsJson");
     let name = service.name();
-    let gateway = Gateway::new(Clock::system(), Random::seeded(1), Tasks::new())
+    let gateway = Gateway::builder(Clock::system(), Random::seeded(1), Tasks::new())
         .service(service)
         .build();
     let mut count = 0;
