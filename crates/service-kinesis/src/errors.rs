@@ -1,0 +1,98 @@
+//! What goes wrong, in the service's own words.
+
+use base::Scope;
+use engine_log::LogError;
+use engine_log::streams::StreamError;
+use protocol_aws::AwsError;
+
+pub(crate) fn invalid_argument(message: impl Into<String>) -> AwsError {
+    AwsError::new("InvalidArgumentException", message)
+}
+
+pub(crate) fn stream_not_found(scope: &Scope, name: &str) -> AwsError {
+    AwsError::new(
+        "ResourceNotFoundException",
+        format!("Stream {name} under account {} not found.", scope.account),
+    )
+}
+
+pub(crate) fn shard_not_found(scope: &Scope, stream: &str, shard: &str) -> AwsError {
+    let message = format!(
+        "Shard {shard} in stream {stream} under account {} does not exist",
+        scope.account
+    );
+    AwsError::new("ResourceNotFoundException", message)
+}
+
+pub(crate) fn stream_exists(scope: &Scope, name: &str) -> AwsError {
+    AwsError::new(
+        "ResourceInUseException",
+        format!("Stream {name} under account {} already exists.", scope.account),
+    )
+}
+
+/// As validation by the model words it.
+pub(crate) fn validation(value: &str, path: &str, constraint: &str) -> AwsError {
+    let message =
+        format!("1 validation error detected: Value{value} at '{path}' failed to satisfy constraint: {constraint}");
+    AwsError::new("ValidationException", message)
+}
+
+pub(crate) fn dry_run() -> AwsError {
+    AwsError::new(
+        "DryRunOperationException",
+        "Request would have succeeded, but DryRun flag is set.",
+    )
+}
+
+pub(crate) fn from_log(scope: &Scope, stream: &str, error: LogError) -> AwsError {
+    match error {
+        LogError::NoPartition => stream_not_found(scope, stream),
+        LogError::Full | LogError::Poisoned(_) | LogError::Closed => {
+            AwsError::unavailable(sentence(&error.to_string()))
+        }
+        other => AwsError::internal(other),
+    }
+}
+
+pub(crate) fn from_streams(scope: &Scope, stream: &str, error: StreamError) -> AwsError {
+    match error {
+        StreamError::Exists => stream_exists(scope, stream),
+        StreamError::NotFound => stream_not_found(scope, stream),
+        StreamError::Log(error) => from_log(scope, stream, error),
+        StreamError::Store(store_meta::MetaError::Full) | StreamError::Stopping => {
+            AwsError::unavailable(sentence(&error.to_string()))
+        }
+        StreamError::Store(error) => AwsError::internal(error),
+    }
+}
+
+/// The engine's message, as a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).chain(['.']).collect())
+        .unwrap_or_default()
+}
+
+/// An error that a change to a stream can end with: the engine's, or one of ours from within the change.
+pub(crate) enum ChangeError {
+    Streams(StreamError),
+    Refused(AwsError),
+}
+
+impl From<StreamError> for ChangeError {
+    fn from(error: StreamError) -> Self {
+        Self::Streams(error)
+    }
+}
+
+impl ChangeError {
+    pub(crate) fn answer(self, scope: &Scope, stream: &str) -> AwsError {
+        match self {
+            Self::Streams(error) => from_streams(scope, stream, error),
+            Self::Refused(error) => error,
+        }
+    }
+}

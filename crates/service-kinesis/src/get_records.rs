@@ -1,0 +1,209 @@
+//! GetRecords: reads a shard on from an iterator.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use engine_log::Record;
+use engine_log::streams::{ShardInfo, Stream};
+use protocol_aws::{AwsError, Blob, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::iterator::Iterator;
+use crate::scan::{Scan, once};
+use crate::sequence::Sequence;
+use crate::shapes::{HashKeyRange, named, shard_id};
+use crate::{Call, errors};
+
+const RECORDS_MAX: usize = 10_000;
+const BYTES_MAX: usize = 10 << 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    shard_iterator: String,
+    limit: Option<usize>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    records: Vec<RecordOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_shard_iterator: Option<String>,
+    millis_behind_latest: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child_shards: Option<Vec<ChildShard>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RecordOut {
+    sequence_number: String,
+    approximate_arrival_timestamp: Timestamp,
+    data: Blob,
+    partition_key: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ChildShard {
+    shard_id: String,
+    parent_shards: Vec<String>,
+    hash_key_range: HashKeyRange,
+}
+
+pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
+    let page = read(call, &input.shard_iterator, input.limit, input.stream_arn.as_deref()).await?;
+    if input.dry_run == Some(true) {
+        return Err(errors::dry_run());
+    }
+    let records = page.records.iter().map(|record| RecordOut {
+        sequence_number: Sequence::of_record(page.shard(), record.offset, record.arrival_ms).to_string(),
+        approximate_arrival_timestamp: Timestamp(record.arrival_ms),
+        data: Blob(record.data.clone()),
+        partition_key: String::from_utf8_lossy(&record.key).into_owned(),
+    });
+    Ok(Output {
+        records: records.collect(),
+        millis_behind_latest: page.behind_ms,
+        child_shards: page.children(),
+        next_shard_iterator: page.next,
+    })
+}
+
+pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
+    let (mut iterator, mut limit, mut arn) = (None, None, None);
+    let mut scan = Scan::new(body);
+    scan.object(|scan, member| match member {
+        b"ShardIterator" => once(&mut iterator, scan.text()?),
+        b"Limit" => once(&mut limit, scan.number()? as usize),
+        b"StreamARN" => once(&mut arn, scan.text()?),
+        _ => None,
+    })?;
+    scan.end()?;
+    if limit.is_some_and(|limit| !(1..=RECORDS_MAX).contains(&limit)) {
+        return None;
+    }
+    // Errors are answered the common way.
+    let page = read(call, iterator?, limit, arn).await.ok()?;
+    Some(page.write().map(Bytes::from))
+}
+
+struct Page {
+    stream: std::sync::Arc<Stream>,
+    shard: usize,
+    records: Vec<Record>,
+    next: Option<String>,
+    behind_ms: i64,
+}
+
+async fn read(call: &Call, iterator: &str, limit: Option<usize>, arn: Option<&str>) -> Result<Page, AwsError> {
+    let (stream, shard, iterator) = call.iterator(call.scope(), iterator)?;
+    if arn.is_some() && named(call.scope(), None, arn)?.name != stream.id.name {
+        return Err(errors::invalid_argument(
+            "The StreamARN does not match the ShardIterator.",
+        ));
+    }
+    let limit = limit.unwrap_or(RECORDS_MAX).min(RECORDS_MAX);
+    let read = call
+        .streams
+        .log()
+        .read(&stream.partitions()[shard], iterator.offset, BYTES_MAX, limit)
+        .await;
+    let read = read.map_err(|error| errors::from_log(call.scope(), &stream.id.name, error))?;
+    let now_ms = call.clock.now_ms();
+    let caught_up = read.next_offset >= read.end_offset;
+    // The distance to the tip is the age of the last record read: all that came later is still to be read.
+    let behind_ms = match read.records.last() {
+        Some(last) if !caught_up => (now_ms - last.arrival_ms).max(0),
+        _ => 0,
+    };
+    let info = &stream.shards[shard];
+    let ended = info.closed.is_some_and(|closed| read.next_offset >= closed.end_offset);
+    let next = (!ended).then(|| Iterator::new(&stream, info.number, read.next_offset, now_ms).seal());
+    Ok(Page {
+        shard,
+        records: read.records,
+        next,
+        behind_ms,
+        stream,
+    })
+}
+
+impl Page {
+    fn shard(&self) -> &ShardInfo {
+        &self.stream.shards[self.shard]
+    }
+
+    /// The shards to go on with when this one has ended, and only then.
+    fn children(&self) -> Option<Vec<ChildShard>> {
+        if self.next.is_some() {
+            return None;
+        }
+        let number = self.shard().number;
+        let children = self
+            .stream
+            .shards
+            .iter()
+            .filter(|shard| shard.parents.contains(&number));
+        let child = |shard: &ShardInfo| ChildShard {
+            shard_id: shard_id(shard.number),
+            parent_shards: shard.parents.iter().map(|parent| shard_id(*parent)).collect(),
+            hash_key_range: HashKeyRange::of(shard),
+        };
+        Some(children.map(child).collect())
+    }
+
+    fn write(self) -> Result<Vec<u8>, AwsError> {
+        let room = self
+            .records
+            .iter()
+            .map(|record| record.data.len() / 3 * 4 + record.key.len() + 180)
+            .sum::<usize>();
+        let mut out = Vec::with_capacity(room + 1024);
+        out.extend_from_slice(b"{\"Records\":[");
+        for (index, record) in self.records.iter().enumerate() {
+            out.extend_from_slice(if index == 0 {
+                b"{\"SequenceNumber\":\""
+            } else {
+                b",{\"SequenceNumber\":\""
+            });
+            Sequence::of_record(self.shard(), record.offset, record.arrival_ms)
+                .decimal()
+                .write(&mut out);
+            out.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
+            write_json(&mut out, &Timestamp(record.arrival_ms))?;
+            out.extend_from_slice(b",\"Data\":\"");
+            let at = out.len();
+            out.resize(at + record.data.len().div_ceil(3) * 4, 0);
+            STANDARD
+                .encode_slice(&record.data, &mut out[at..])
+                .map_err(AwsError::internal)?;
+            out.extend_from_slice(b"\",\"PartitionKey\":");
+            write_json(&mut out, &String::from_utf8_lossy(&record.key))?;
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"],");
+        if let Some(next) = &self.next {
+            out.extend_from_slice(b"\"NextShardIterator\":");
+            write_json(&mut out, next)?;
+            out.push(b',');
+        }
+        if let Some(children) = self.children() {
+            out.extend_from_slice(b"\"ChildShards\":");
+            write_json(&mut out, &children)?;
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"MillisBehindLatest\":");
+        write_json(&mut out, &self.behind_ms)?;
+        out.push(b'}');
+        Ok(out)
+    }
+}
+
+fn write_json(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), AwsError> {
+    serde_json::to_writer(out, value).map_err(AwsError::internal)
+}

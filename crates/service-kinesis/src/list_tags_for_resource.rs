@@ -1,0 +1,27 @@
+//! ListTagsForResource: all tags of what an ARN names.
+
+use protocol_aws::AwsError;
+use serde::{Deserialize, Serialize};
+
+use crate::Call;
+use crate::tags::{self, Tag};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    tags: Vec<Tag>,
+}
+
+pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
+    let stream = call.stream(call.scope(), None, Some(&input.resource_arn))?;
+    Ok(Output {
+        tags: tags::list(&stream.tags),
+    })
+}

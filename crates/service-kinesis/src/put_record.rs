@@ -1,0 +1,124 @@
+//! PutRecord: appends one record.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use protocol_aws::{AwsError, Blob};
+use serde::{Deserialize, Serialize};
+
+use crate::put::{PARTITION_KEY_CHARS_MAX, Put, decoded_bytes, partition_key_missing, write_done};
+use crate::scan::{Scan, once};
+use crate::sequence::Sequence;
+use crate::shapes::shard_id;
+use crate::{Call, errors};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    stream_name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    data: Blob,
+    partition_key: Option<String>,
+    explicit_hash_key: Option<String>,
+    sequence_number_for_ordering: Option<String>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    shard_id: String,
+    sequence_number: String,
+}
+
+pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
+    let stream = call.stream(call.scope(), input.stream_name.as_deref(), input.stream_arn.as_deref())?;
+    let name = stream.id.name.clone();
+    if let Some(text) = &input.sequence_number_for_ordering
+        && Sequence::parse(text).is_none_or(|sequence| sequence.arrival_s as i64 > call.clock.now_ms() / 1000)
+    {
+        // Records of a shard are numbered in the order of their arrival, so a sound one asks for nothing more.
+        let message = format!(
+            "ExclusiveMinimumSequenceNumber {text} used in PutRecord on stream {name} under account {} is invalid.",
+            call.scope().account
+        );
+        return Err(errors::invalid_argument(message));
+    }
+    let key = input
+        .partition_key
+        .ok_or_else(|| partition_key_missing("partitionKey"))?;
+    let mut put = Put::new(call, stream, 1, input.data.0.len());
+    put.add(
+        &key,
+        input.explicit_hash_key.as_deref(),
+        input.data.0.len(),
+        &str::to_owned,
+        |room| {
+            room.copy_from_slice(&input.data.0);
+            Ok(())
+        },
+    )?;
+    if input.dry_run == Some(true) {
+        return Err(errors::dry_run());
+    }
+    let done = put
+        .append()
+        .await
+        .map_err(|error| errors::from_log(call.scope(), &name, error))?;
+    let first = done
+        .first()
+        .ok_or_else(|| AwsError::internal("an append of one record answered none"))?;
+    let mut sequence = Vec::new();
+    first.sequence.write(&mut sequence);
+    Ok(Output {
+        shard_id: shard_id(first.shard),
+        sequence_number: String::from_utf8_lossy(&sequence).into_owned(),
+    })
+}
+
+pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
+    let (put, name) = prepare(call, body)?;
+    let done = match put.append().await {
+        Ok(done) => done,
+        Err(error) => return Some(Err(errors::from_log(call.scope(), &name, error))),
+    };
+    let mut out = Vec::with_capacity(128);
+    out.push(b'{');
+    write_done(done.first()?, &mut out);
+    out.push(b'}');
+    Some(Ok(out.into()))
+}
+
+fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
+    let (mut stream_name, mut stream_arn, mut data, mut key, mut hash) = (None, None, None, None, None);
+    let mut scan = Scan::new(body);
+    scan.object(|scan, member| match member {
+        b"StreamName" => once(&mut stream_name, scan.text()?),
+        b"StreamARN" => once(&mut stream_arn, scan.text()?),
+        b"Data" => once(&mut data, scan.string()?),
+        b"PartitionKey" => once(&mut key, scan.text()?),
+        b"ExplicitHashKey" => once(&mut hash, scan.text()?),
+        _ => None,
+    })?;
+    scan.end()?;
+    let (data, key) = (data?, key?);
+    let stream = call.stream(call.scope(), stream_name, stream_arn).ok()?;
+    let name = stream.id.name.clone();
+    let bytes = decoded_bytes(data)?;
+    if key.is_empty() || key.chars().count() > PARTITION_KEY_CHARS_MAX {
+        return None;
+    }
+    let mut put = Put::new(call, stream, 1, bytes);
+    put.add(key, hash, bytes, &str::to_owned, |room| decode(data, room))
+        .ok()?;
+    Some((put, name))
+}
+
+/// Decodes base64 into exactly `room`.
+pub(crate) fn decode(base64: &[u8], room: &mut [u8]) -> Result<(), AwsError> {
+    match STANDARD.decode_slice_unchecked(base64, room) {
+        Ok(written) if written == room.len() => Ok(()),
+        _ => Err(AwsError::serialization("Invalid base64 encoding")),
+    }
+}

@@ -1,0 +1,21 @@
+//! UntagResource: removes tags from what an ARN names.
+
+use protocol_aws::{AwsError, Empty};
+use serde::Deserialize;
+
+use crate::shapes::named;
+use crate::{Call, tags};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+    tag_keys: Vec<String>,
+}
+
+pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
+    let id = named(call.scope(), None, Some(&input.resource_arn))?;
+    tags::remove(call, &id, input.tag_keys).await?;
+    Ok(Empty {})
+}
