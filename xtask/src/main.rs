@@ -33,7 +33,7 @@ enum Chore {
 fn main() -> Result<()> {
     match Arguments::parse().chore {
         Chore::Models => models::make(),
-        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Test(arguments) => test::run_all(&arguments),
         Chore::Tidy => tidy::check(),
         Chore::NewOperation(arguments) => new_operation::make(&arguments),
     }

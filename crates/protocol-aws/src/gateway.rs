@@ -8,11 +8,11 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use base::{Clock, Random, Scope, Tasks};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
 use crate::authenticate::{
@@ -290,20 +290,65 @@ impl Gateway {
         Ok(s3(Request::from_parts(parts, body)).await)
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, AwsError> {
-        match Limited::new(body, self.0.limits.body_bytes_max).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let text = format!(
-                    "The request body is larger than {} bytes.",
-                    self.0.limits.body_bytes_max
-                );
-                Err(AwsError::new("RequestEntityTooLargeException", text).with_status(413))
+    async fn read(&self, mut body: Body) -> Result<Bytes, AwsError> {
+        let max = self.0.limits.body_bytes_max;
+        let mut whole = Collected::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                AwsError::new("IncompleteBody", format!("The request body could not be read: {error}")).with_status(400)
+            })?;
+            if let Ok(data) = frame.into_data() {
+                whole.push(data, body.size_hint().lower().min(max as u64) as usize);
             }
-            Err(error) => Err(
-                AwsError::new("IncompleteBody", format!("The request body could not be read: {error}"))
-                    .with_status(400),
-            ),
+            if whole.len() > max {
+                let text = format!("The request body is larger than {max} bytes.");
+                return Err(AwsError::new("RequestEntityTooLargeException", text).with_status(413));
+            }
+        }
+        Ok(whole.into_bytes())
+    }
+}
+
+/// A body's bytes as they come: one frame is kept as it is, several are joined.
+#[derive(Default)]
+enum Collected {
+    #[default]
+    Nothing,
+    One(Bytes),
+    Several(BytesMut),
+}
+
+impl Collected {
+    /// `more` is how many bytes are known to follow.
+    fn push(&mut self, data: Bytes, more: usize) {
+        *self = match std::mem::take(self) {
+            Self::Nothing => Self::One(data),
+            Self::One(first) => {
+                let mut joined = BytesMut::with_capacity(first.len() + data.len() + more);
+                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&data);
+                Self::Several(joined)
+            }
+            Self::Several(mut joined) => {
+                joined.extend_from_slice(&data);
+                Self::Several(joined)
+            }
+        };
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Several(bytes) => bytes.len(),
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Several(bytes) => bytes.freeze(),
         }
     }
 }

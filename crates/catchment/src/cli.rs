@@ -1,0 +1,158 @@
+//! What the command line understands.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// A self-hosted data ingestion and transformation platform: the AWS data services' protocols in front, a durable
+/// log, Parquet files and SQL behind.
+#[derive(Parser)]
+#[command(name = "catchment", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Read settings from this TOML file. Without it, `catchment.toml` in the working directory is read if there.
+    #[arg(long, global = true, value_name = "FILE", env = "CATCHMENT_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start the server and keep running until SIGTERM or Ctrl-C.
+    Serve(ServeArguments),
+    /// Send a year of real flights from a record in to SQL out, then keep serving.
+    Demo(DemoArguments),
+    /// Show what a running server is doing.
+    Status(StatusArguments),
+    /// Work out sizes before you build.
+    Plan {
+        #[command(subcommand)]
+        what: Plan,
+    },
+    /// Print the effective settings, with the file, the environment and the flags applied, as TOML.
+    Config(ServeArguments),
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Settings of the server. Each can also stand in the settings file (with `_` for `-`) or in the environment;
+/// the environment overrides the file, a flag overrides both.
+#[derive(Args, Default, Clone)]
+pub(crate) struct ServeArguments {
+    /// The address to listen on. Anything but loopback needs access keys. [default: 127.0.0.1:4566]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "CATCHMENT_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Where everything is kept. [default: catchment-data]
+    #[arg(long, value_name = "DIRECTORY", env = "CATCHMENT_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// An access key that callers sign with, `ID:SECRET` or `ID:SECRET:ACCOUNT`; may be given several times. With
+    /// any key set every signature is checked.
+    #[arg(
+        long = "access-key",
+        value_name = "ID:SECRET[:ACCOUNT]",
+        env = "CATCHMENT_ACCESS_KEYS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub access_keys: Vec<String>,
+    /// Rate limits: `none` runs as fast as the machine, `aws` throttles as the services document. [default: none]
+    #[arg(long, env = "CATCHMENT_LIMITS")]
+    pub limits: Option<LimitsProfile>,
+    /// When a record counts as written: `fsync` when it is on the disk, `os` when the system has it. [default: fsync]
+    #[arg(long, env = "CATCHMENT_DURABILITY")]
+    pub durability: Option<Durability>,
+    /// How logs are written. [default: human]
+    #[arg(long, env = "CATCHMENT_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, or per module as in `info,engine_log=debug`. [default: info]
+    #[arg(long, value_name = "FILTER", env = "CATCHMENT_LOG")]
+    pub log: Option<String>,
+    /// A PEM certificate chain for TLS, with --tls-key. Without it a self-signed one is made.
+    #[arg(long, value_name = "FILE", env = "CATCHMENT_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert.
+    #[arg(long, value_name = "FILE", env = "CATCHMENT_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Web pages of these origins may call; pages served from loopback always may. `*` lets all.
+    #[arg(
+        long = "cors-origin",
+        value_name = "ORIGIN",
+        env = "CATCHMENT_CORS_ORIGINS",
+        value_delimiter = ','
+    )]
+    pub cors_origins: Vec<String>,
+    /// How many connections may be open at once. [default: 10000]
+    #[arg(long, value_name = "COUNT", env = "CATCHMENT_CONNECTIONS_MAX")]
+    pub connections_max: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArguments {
+    #[command(flatten)]
+    pub serve: ServeArguments,
+    /// End after the last query instead of serving on.
+    #[arg(long)]
+    pub exit: bool,
+    /// The directory with the flight tables. [default: examples/flights]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArguments {
+    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AWS_ENDPOINT_URL",
+        default_value = "http://127.0.0.1:4566",
+        hide_default_value = true
+    )]
+    pub endpoint: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Plan {
+    /// How many shards a provisioned stream needs: max(write KB/s / 1000, read KB/s / 2000), and no more than
+    /// 1,000 records/s each.
+    Shards {
+        /// Records written per second.
+        #[arg(long, value_name = "COUNT")]
+        records_per_second: f64,
+        /// Average size of a record in KB.
+        #[arg(long, value_name = "KB")]
+        record_kb: f64,
+        /// Consumers that share the stream's read throughput (without enhanced fan-out).
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
+        consumers: u32,
+    },
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LimitsProfile {
+    #[default]
+    None,
+    Aws,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Durability {
+    #[default]
+    Fsync,
+    Os,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Human,
+    Json,
+}

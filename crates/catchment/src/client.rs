@@ -1,0 +1,150 @@
+//! A small client: our own commands speak to a server as any AWS client does.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use base::Clock;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+/// No call of ours takes longer.
+const CALL_MAX: Duration = Duration::from_secs(60);
+
+/// Calls one server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+    endpoint: String,
+    region: String,
+    key_id: String,
+    secret: String,
+}
+
+/// A service of awsJson: its signing name and the prefix of its targets.
+#[derive(Clone, Copy)]
+pub(crate) struct JsonService {
+    signing_name: &'static str,
+    target: &'static str,
+}
+
+pub(crate) const ATHENA: JsonService = JsonService {
+    signing_name: "athena",
+    target: "AmazonAthena",
+};
+pub(crate) const FIREHOSE: JsonService = JsonService {
+    signing_name: "firehose",
+    target: "Firehose_20150804",
+};
+pub(crate) const GLUE: JsonService = JsonService {
+    signing_name: "glue",
+    target: "AWSGlue",
+};
+pub(crate) const KINESIS: JsonService = JsonService {
+    signing_name: "kinesis",
+    target: "Kinesis_20131202",
+};
+
+impl Client {
+    /// Signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where they are set.
+    pub(crate) fn new(endpoint: &str) -> Self {
+        let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+        Self {
+            http: HttpClient::builder(TokioExecutor::new()).build_http(),
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            region: variable("AWS_REGION", &variable("AWS_DEFAULT_REGION", "us-east-1")),
+            key_id: variable("AWS_ACCESS_KEY_ID", "000000000000"),
+            secret: variable("AWS_SECRET_ACCESS_KEY", "catchment"),
+        }
+    }
+
+    /// Signs with the given key.
+    pub(crate) fn with_key(mut self, id: &str, secret: &str) -> Self {
+        (self.key_id, self.secret) = (id.to_owned(), secret.to_owned());
+        self
+    }
+
+    /// Calls an operation of awsJson. The service's own error becomes the error's text.
+    pub(crate) async fn call(&self, service: JsonService, operation: &str, input: &Value) -> Result<Value> {
+        self.call_bytes(service, operation, Bytes::from(serde_json::to_vec(input)?))
+            .await
+    }
+
+    /// The same with a body that is already written.
+    pub(crate) async fn call_bytes(&self, service: JsonService, operation: &str, body: Bytes) -> Result<Value> {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = format!("{}/", self.endpoint).parse()?;
+        let host = request
+            .uri()
+            .authority()
+            .context("an endpoint names a host")?
+            .to_string();
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, HeaderValue::from_str(&host)?);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-amz-json-1.1"),
+        );
+        headers.insert(
+            "x-amz-target",
+            HeaderValue::from_str(&format!("{}.{operation}", service.target))?,
+        );
+        let now_ms = Clock::system().now_ms();
+        protocol_aws::sigv4::sign_json(
+            headers,
+            &body,
+            &self.key_id,
+            &self.secret,
+            &self.region,
+            service.signing_name,
+            now_ms,
+        );
+        let (status, bytes) = self.send(request).await?;
+        let value: Value = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes)?
+        };
+        if status.is_success() {
+            return Ok(value);
+        }
+        let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let message = if value["message"].is_string() {
+            text("message")
+        } else {
+            text("Message")
+        };
+        bail!("{operation}: {}: {message}", text("__type"))
+    }
+
+    /// Reads one of our own pages.
+    pub(crate) async fn page(&self, path: &str) -> Result<Bytes> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = format!("{}{path}", self.endpoint).parse()?;
+        let (status, bytes) = self.send(request).await?;
+        if !status.is_success() {
+            bail!("{path} answered {status}");
+        }
+        Ok(bytes)
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+        let exchange = async {
+            let response = self
+                .http
+                .request(request)
+                .await
+                .with_context(|| format!("no answer from {}", self.endpoint))?;
+            let status = response.status();
+            Ok((status, response.into_body().collect().await?.to_bytes()))
+        };
+        tokio::time::timeout(CALL_MAX, exchange)
+            .await
+            .with_context(|| format!("{} did not answer in time", self.endpoint))?
+    }
+}

@@ -1,0 +1,36 @@
+//! The commands, one file each.
+
+mod completions;
+mod plan;
+mod serve;
+mod status;
+
+use anyhow::Result;
+
+use crate::cli::{Arguments, Command, Plan};
+use crate::config::Config;
+
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    let file = arguments.config.as_deref();
+    match arguments.command {
+        Command::Serve(flags) => serve::run(&Config::load(file, flags)?),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Plan {
+            what:
+                Plan::Shards {
+                    records_per_second,
+                    record_kb,
+                    consumers,
+                },
+        } => plan::shards(records_per_second, record_kb, consumers),
+        Command::Config(flags) => {
+            print!("{}", Config::load(file, flags)?.print()?);
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            completions::print(shell);
+            Ok(())
+        }
+        Command::Demo(_) => anyhow::bail!("the demo is not built yet"),
+    }
+}

@@ -1,0 +1,211 @@
+//! The effective settings: defaults, then the file, then the environment, then the flags.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use base::AccountId;
+use protocol_aws::{AccessKey, Authentication};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{Durability, LimitsProfile, LogFormat, ServeArguments};
+
+const FILE: &str = "catchment.toml";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    /// `ID:SECRET` or `ID:SECRET:ACCOUNT`.
+    pub access_keys: Vec<String>,
+    pub limits: LimitsProfile,
+    pub durability: Durability,
+    pub log_format: LogFormat,
+    pub log: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    pub cors_origins: Vec<String>,
+    pub connections_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
+            data_dir: "catchment-data".into(),
+            access_keys: Vec::new(),
+            limits: LimitsProfile::None,
+            durability: Durability::Fsync,
+            log_format: LogFormat::Human,
+            log: "info".into(),
+            tls_cert: None,
+            tls_key: None,
+            cors_origins: Vec::new(),
+            connections_max: 10_000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if any, and lays the flags (which hold the environment) over it.
+    pub(crate) fn load(file: Option<&Path>, flags: ServeArguments) -> Result<Self> {
+        let mut config = match file {
+            Some(file) => Self::read(file)?,
+            None if Path::new(FILE).exists() => Self::read(Path::new(FILE))?,
+            None => Self::default(),
+        };
+        config.lay_over(flags);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not a settings file", file.display()))
+    }
+
+    fn lay_over(&mut self, flags: ServeArguments) {
+        fn over<T>(setting: &mut T, flag: Option<T>) {
+            if let Some(flag) = flag {
+                *setting = flag;
+            }
+        }
+        over(&mut self.listen, flags.listen);
+        over(&mut self.data_dir, flags.data_dir);
+        over(&mut self.limits, flags.limits);
+        over(&mut self.durability, flags.durability);
+        over(&mut self.log_format, flags.log_format);
+        over(&mut self.log, flags.log);
+        over(&mut self.connections_max, flags.connections_max);
+        over(&mut self.tls_cert, flags.tls_cert.map(Some));
+        over(&mut self.tls_key, flags.tls_key.map(Some));
+        over(
+            &mut self.access_keys,
+            Some(flags.access_keys).filter(|keys| !keys.is_empty()),
+        );
+        over(
+            &mut self.cors_origins,
+            Some(flags.cors_origins).filter(|origins| !origins.is_empty()),
+        );
+    }
+
+    fn check(&self) -> Result<()> {
+        self.authentication()?;
+        ensure!(
+            self.tls_cert.is_some() == self.tls_key.is_some(),
+            "--tls-cert and --tls-key go together"
+        );
+        ensure!(self.connections_max > 0, "--connections-max must be at least 1");
+        Ok(())
+    }
+
+    /// Whom the server believes. Refuses an open address without keys.
+    pub(crate) fn authentication(&self) -> Result<Authentication> {
+        if self.access_keys.is_empty() {
+            if !self.listen.ip().is_loopback() {
+                bail!(
+                    "refusing to listen on {} without access keys: anyone who reaches it could read and delete \
+                     everything. Set --access-key ID:SECRET (or CATCHMENT_ACCESS_KEYS, or access_keys in the settings \
+                     file), or listen on 127.0.0.1.",
+                    self.listen
+                );
+            }
+            return Ok(Authentication::Anyone);
+        }
+        let keys = self
+            .access_keys
+            .iter()
+            .map(|text| parse_key(text))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Authentication::keys(keys))
+    }
+
+    /// The settings as TOML, with the secrets of access keys hidden.
+    pub(crate) fn print(&self) -> Result<String> {
+        let mut shown = self.clone();
+        for key in &mut shown.access_keys {
+            let parts: Vec<&str> = key.split(':').collect();
+            let hidden = match parts[..] {
+                [id, _, account] => format!("{id}:****:{account}"),
+                [id, ..] => format!("{id}:****"),
+                [] => String::new(),
+            };
+            *key = hidden;
+        }
+        Ok(toml::to_string(&shown)?)
+    }
+}
+
+fn parse_key(text: &str) -> Result<AccessKey> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (id, secret, account) = match parts[..] {
+        [id, secret] => (id, secret, None),
+        [id, secret, account] => (id, secret, Some(account.parse::<AccountId>()?)),
+        _ => bail!("an access key has the form ID:SECRET or ID:SECRET:ACCOUNT"),
+    };
+    ensure!(
+        !id.is_empty() && !secret.is_empty(),
+        "an access key needs an id and a secret"
+    );
+    let account = account
+        .or_else(|| id.parse().ok())
+        .unwrap_or_else(AccountId::default_account);
+    Ok(AccessKey {
+        id: id.to_owned(),
+        secret: secret.to_owned(),
+        account,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(listen: &str, keys: &[&str]) -> ServeArguments {
+        ServeArguments {
+            listen: Some(listen.parse().expect("an address")),
+            access_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            ..ServeArguments::default()
+        }
+    }
+
+    #[test]
+    fn an_open_address_needs_keys_and_keys_have_a_form() {
+        let load = |listen: &str, keys: &[&str]| Config::load(None, flags(listen, keys));
+        assert!(load("127.0.0.1:1", &[]).is_ok());
+        assert!(load("[::1]:1", &[]).is_ok());
+        assert!(load("0.0.0.0:1", &["id:secret"]).is_ok());
+        let refused = load("0.0.0.0:1", &[]).expect_err("refused").to_string();
+        assert!(refused.contains("--access-key ID:SECRET"), "{refused}");
+        for bad in ["id", "id:", ":secret", "id:secret:12", "a:b:c:d"] {
+            assert!(load("127.0.0.1:1", &[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn flags_override_the_file_and_secrets_are_not_printed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("c.toml");
+        std::fs::write(
+            &file,
+            "listen = \"127.0.0.1:1\"\nlimits = \"aws\"\naccess_keys = [\"id:hush\"]\n",
+        )
+        .expect("writes");
+        let config = Config::load(Some(&file), ServeArguments::default()).expect("loads");
+        assert_eq!((config.listen.port(), config.limits), (1, LimitsProfile::Aws));
+        assert!(!config.print().expect("prints").contains("hush"));
+        let config = Config::load(Some(&file), flags("127.0.0.1:2", &[])).expect("loads");
+        assert_eq!(config.listen.port(), 2);
+        std::fs::write(&file, "lisen = \"127.0.0.1:1\"\n").expect("writes");
+        assert!(
+            format!(
+                "{:#}",
+                Config::load(Some(&file), ServeArguments::default()).expect_err("refused")
+            )
+            .contains("lisen")
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! Benchmarks of the built binary through the network.
+
+mod disk;
+pub(crate) mod kinesis;
+mod load;
