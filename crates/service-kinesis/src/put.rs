@@ -10,7 +10,8 @@ use crate::Kinesis;
 use crate::errors::{invalid_argument, validation};
 use crate::sequence::{Decimal, Sequence};
 
-pub(crate) const PARTITION_KEY_CHARS_MAX: usize = 256;
+/// In UTF-16 units, as the service counts.
+pub(crate) const PARTITION_KEY_UNITS_MAX: usize = 256;
 /// Data and partition keys of one PutRecords together.
 pub(crate) const CALL_BYTES_MAX: usize = 10 << 20;
 
@@ -133,6 +134,16 @@ pub(crate) fn decoded_bytes(base64: &[u8]) -> Option<usize> {
     }
     let padding = base64.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     (base64.len() / 4 * 3).checked_sub(padding)
+}
+
+/// The length of a partition key as the service counts it.
+pub(crate) fn key_units(key: &str) -> usize {
+    // No key has more units than bytes, and nearly all are short.
+    if key.len() <= PARTITION_KEY_UNITS_MAX {
+        key.len()
+    } else {
+        key.encode_utf16().count()
+    }
 }
 
 /// Writes `"ShardId":"..","SequenceNumber":".."`.

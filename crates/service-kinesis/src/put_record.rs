@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
-use crate::put::{PARTITION_KEY_CHARS_MAX, Put, decoded_bytes, partition_key_missing, write_done};
+use crate::put::{PARTITION_KEY_UNITS_MAX, Put, decoded_bytes, key_units, partition_key_missing, write_done};
 use crate::scan::{Scan, once};
 use crate::sequence::Sequence;
 use crate::shapes::shard_id;
@@ -106,7 +106,7 @@ fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
     let stream = call.stream(call.scope(), stream_name, stream_arn).ok()?;
     let name = stream.id.name.clone();
     let bytes = decoded_bytes(data)?;
-    if key.is_empty() || key.chars().count() > PARTITION_KEY_CHARS_MAX {
+    if key.is_empty() || key_units(key) > PARTITION_KEY_UNITS_MAX {
         return None;
     }
     let mut put = Put::new(call, stream, 1, bytes);

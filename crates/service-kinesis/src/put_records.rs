@@ -4,7 +4,9 @@ use bytes::Bytes;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
-use crate::put::{CALL_BYTES_MAX, PARTITION_KEY_CHARS_MAX, Put, decoded_bytes, partition_key_missing, write_done};
+use crate::put::{
+    CALL_BYTES_MAX, PARTITION_KEY_UNITS_MAX, Put, decoded_bytes, key_units, partition_key_missing, write_done,
+};
 use crate::put_record::decode;
 use crate::scan::{Scan, once};
 use crate::shapes::shard_id;
@@ -154,8 +156,7 @@ fn scan_records<'b>(scan: &mut Scan<'b>) -> Option<Vec<Raw<'b>>> {
             _ => None,
         })?;
         let (data, key): (&[u8], &str) = (data?, key?);
-        let key_fits =
-            !key.is_empty() && (key.len() <= PARTITION_KEY_CHARS_MAX || key.chars().count() <= PARTITION_KEY_CHARS_MAX);
+        let key_fits = !key.is_empty() && key_units(key) <= PARTITION_KEY_UNITS_MAX;
         if !key_fits || records.len() == RECORDS_MAX {
             return None;
         }

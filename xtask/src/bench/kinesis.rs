@@ -54,11 +54,22 @@ fn build() -> Result<PathBuf> {
 }
 
 fn measure(arguments: &Arguments, binary: &Path, directory: &Path) -> Result<()> {
-    println!("{} shards, {} connections, {} s each", arguments.shards, arguments.connections, arguments.seconds);
-    println!("\n{:<34} {:>12} {:>9} {:>9} {:>9}", "", "records/s", "MB/s", "p50 ms", "p99 ms");
+    println!(
+        "{} shards, {} connections, {} s each",
+        arguments.shards, arguments.connections, arguments.seconds
+    );
+    println!(
+        "\n{:<34} {:>12} {:>9} {:>9} {:>9}",
+        "", "records/s", "MB/s", "p50 ms", "p99 ms"
+    );
     for (bytes, rounds) in [(4 << 10, 400), (512 << 10, 100)] {
         let times = disk::fdatasync(directory, bytes, rounds)?;
-        line(&format!("disk: write {} KiB + fdatasync", bytes >> 10), None, percentile(&times, 0.5), percentile(&times, 0.99));
+        line(
+            &format!("disk: write {} KiB + fdatasync", bytes >> 10),
+            None,
+            percentile(&times, 0.5),
+            percentile(&times, 0.99),
+        );
     }
     let server = Server::start(binary, &directory.join("data"))?;
     let sizes = arguments.record_bytes.map_or(vec![1024, 100], |bytes| vec![bytes]);
@@ -67,22 +78,41 @@ fn measure(arguments: &Arguments, binary: &Path, directory: &Path) -> Result<()>
         server.create(&stream, arguments.shards)?;
         let requests = (0..BODIES).map(|seed| many(&stream, *bytes, seed)).collect::<Vec<_>>();
         let done = load::run(server.address, &requests, arguments.connections, arguments.seconds)?;
-        report(&format!("PutRecords x{RECORDS_PER_CALL} of {bytes} B"), &done, RECORDS_PER_CALL, *bytes);
+        report(
+            &format!("PutRecords x{RECORDS_PER_CALL} of {bytes} B"),
+            &done,
+            RECORDS_PER_CALL,
+            *bytes,
+        );
         server.read_back(&stream, arguments.shards, done.times.len() * RECORDS_PER_CALL, *bytes)?;
     }
     server.create("single", arguments.shards)?;
     let requests = (0..BODIES).map(|seed| single("single", 1024, seed)).collect::<Vec<_>>();
     for connections in [1, arguments.connections, arguments.connections * 8] {
         let done = load::run(server.address, &requests, connections, arguments.seconds.div_ceil(2))?;
-        report(&format!("PutRecord of 1024 B, {connections} connections"), &done, 1, 1024);
+        report(
+            &format!("PutRecord of 1024 B, {connections} connections"),
+            &done,
+            1,
+            1024,
+        );
     }
-    println!("\nserver: {} MiB resident, {} s of CPU", server.resident_mib()?, server.cpu_seconds()?);
+    println!(
+        "\nserver: {} MiB resident, {} s of CPU",
+        server.resident_mib()?,
+        server.cpu_seconds()?
+    );
     Ok(())
 }
 
 fn report(name: &str, done: &Load, records_per_call: usize, record_bytes: usize) {
     let records = (done.times.len() * records_per_call) as f64 / done.took.as_secs_f64();
-    line(name, Some((records, record_bytes)), done.percentile(0.5), done.percentile(0.99));
+    line(
+        name,
+        Some((records, record_bytes)),
+        done.percentile(0.5),
+        done.percentile(0.99),
+    );
 }
 
 fn line(name: &str, rate: Option<(f64, usize)>, p50: Duration, p99: Duration) {
@@ -100,7 +130,9 @@ fn data(bytes: usize, seed: usize) -> String {
     let mut state = seed as u64 * 0x9E37_79B9_7F4A_7C15 + 1;
     let mut letters = (0..bytes.div_ceil(3) * 4)
         .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             ALPHABET[(state >> 58) as usize] as char
         })
         .collect::<String>();
@@ -120,11 +152,17 @@ fn many(stream: &str, bytes: usize, seed: usize) -> Vec<u8> {
         format!(r#"{{"Data":"{}","PartitionKey":"key-{seed}"}}"#, data(bytes, seed))
     });
     let entries = entries.collect::<Vec<_>>().join(",");
-    request("PutRecords", format!(r#"{{"StreamName":"{stream}","Records":[{entries}]}}"#).as_bytes())
+    request(
+        "PutRecords",
+        format!(r#"{{"StreamName":"{stream}","Records":[{entries}]}}"#).as_bytes(),
+    )
 }
 
 fn single(stream: &str, bytes: usize, seed: usize) -> Vec<u8> {
-    let body = format!(r#"{{"StreamName":"{stream}","Data":"{}","PartitionKey":"key-{seed}"}}"#, data(bytes, seed));
+    let body = format!(
+        r#"{{"StreamName":"{stream}","Data":"{}","PartitionKey":"key-{seed}"}}"#,
+        data(bytes, seed)
+    );
     request("PutRecord", body.as_bytes())
 }
 
@@ -158,11 +196,19 @@ impl Server {
         if status != 200 {
             bail!("{operation}: {status} {}", String::from_utf8_lossy(answer));
         }
-        if answer.is_empty() { Ok(serde_json::Value::Null) } else { Ok(serde_json::from_slice(answer)?) }
+        if answer.is_empty() {
+            Ok(serde_json::Value::Null)
+        } else {
+            Ok(serde_json::from_slice(answer)?)
+        }
     }
 
     fn create(&self, stream: &str, shards: usize) -> Result<()> {
-        self.call("CreateStream", &serde_json::json!({"StreamName": stream, "ShardCount": shards})).map(drop)
+        self.call(
+            "CreateStream",
+            &serde_json::json!({"StreamName": stream, "ShardCount": shards}),
+        )
+        .map(drop)
     }
 
     /// Reads all shards from the beginning, one after the other, and counts.
@@ -175,36 +221,67 @@ impl Server {
             let input = serde_json::json!({
                 "StreamName": stream, "ShardId": format!("shardId-{shard:012}"), "ShardIteratorType": "TRIM_HORIZON",
             });
-            let mut iterator = self.call("GetShardIterator", &input)?["ShardIterator"].as_str().unwrap_or_default().to_owned();
+            let mut iterator = self.call("GetShardIterator", &input)?["ShardIterator"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             loop {
                 let body = format!(r#"{{"ShardIterator":"{iterator}"}}"#);
                 let sent = Instant::now();
                 let (status, answer) = connection.exchange(&request("GetRecords", body.as_bytes()))?;
                 times.push(sent.elapsed());
-                ensure!(status == 200, "GetRecords: {status} {}", String::from_utf8_lossy(answer));
-                count += memmem(answer, b"\"SequenceNumber\":");
-                iterator = between(answer, b"\"NextShardIterator\":\"", b'"').context("no next iterator")?;
-                if answer.ends_with(b"\"MillisBehindLatest\":0}") {
+                ensure!(
+                    status == 200,
+                    "GetRecords: {status} {}",
+                    String::from_utf8_lossy(answer)
+                );
+                let answer = std::str::from_utf8(answer)?;
+                count += answer.matches("\"SequenceNumber\":").count();
+                let behind = answer
+                    .rsplit_once("\"NextShardIterator\":\"")
+                    .context("no next iterator")?
+                    .1;
+                iterator = behind.split('"').next().unwrap_or_default().to_owned();
+                if answer.ends_with("\"MillisBehindLatest\":0}") {
                     break;
                 }
             }
         }
         let took = began.elapsed();
-        ensure!(count == expected, "{expected} records were acknowledged and {count} came back");
+        ensure!(
+            count == expected,
+            "{expected} records were acknowledged and {count} came back"
+        );
         times.sort_unstable();
-        report("  read back with GetRecords", &Load { took, times: vec![Duration::ZERO; count] }, 1, record_bytes);
+        report(
+            "  read back with GetRecords",
+            &Load {
+                took,
+                times: vec![Duration::ZERO; count],
+            },
+            1,
+            record_bytes,
+        );
         Ok(())
     }
 
     fn resident_mib(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
     }
 
     fn cpu_seconds(&self) -> Result<u64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields = stat.rsplit_once(')').context("no fields")?.1.split_whitespace().collect::<Vec<_>>();
+        let fields = stat
+            .rsplit_once(')')
+            .context("no fields")?
+            .1
+            .split_whitespace()
+            .collect::<Vec<_>>();
         // utime and stime, in hundredths of a second.
         Ok((fields[11].parse::<u64>()? + fields[12].parse::<u64>()?) / 100)
     }
@@ -216,24 +293,4 @@ impl Drop for Server {
         drop(self.process.kill());
         drop(self.process.wait());
     }
-}
-
-fn memmem(haystack: &[u8], needle: &[u8]) -> usize {
-    let mut rest = haystack;
-    let mut count = 0;
-    while let Some(at) = find(rest, needle) {
-        count += 1;
-        rest = &rest[at + needle.len()..];
-    }
-    count
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(haystack, needle)
-}
-
-fn between(haystack: &[u8], before: &[u8], end: u8) -> Option<String> {
-    let rest = &haystack[find(haystack, before)? + before.len()..];
-    let length = rest.iter().position(|byte| *byte == end)?;
-    String::from_utf8(rest[..length].to_vec()).ok()
 }

@@ -18,7 +18,10 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream, buffer: vec![0; 256 << 10] })
+        Ok(Self {
+            stream,
+            buffer: vec![0; 256 << 10],
+        })
     }
 
     /// Sends a whole request and reads the whole answer: status and where the body begins and ends.
@@ -31,9 +34,17 @@ impl Connection {
                 bail!("the server closed the connection");
             }
             filled += read;
-            let Some(head) = self.buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let Some(head) = self.buffer[..filled]
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            else {
+                continue;
+            };
             let text = std::str::from_utf8(&self.buffer[..head]).context("a head that is no text")?;
-            let status = text.get(9..12).and_then(|code| code.parse().ok()).context("a head without status")?;
+            let status = text
+                .get(9..12)
+                .and_then(|code| code.parse().ok())
+                .context("a head without status")?;
             let length: usize = text
                 .lines()
                 .filter_map(|line| line.split_once(':'))
@@ -82,7 +93,10 @@ impl Load {
 
 pub(crate) fn percentile(times: &[Duration], share: f64) -> Duration {
     let at = (times.len() as f64 * share) as usize;
-    times.get(at.min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+    times
+        .get(at.min(times.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Sends the requests in turn over so many connections for so long. Any answer but 200 is an error.
