@@ -157,6 +157,10 @@ impl ObjectReader {
         &self.info
     }
 
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
     pub(crate) fn file(&self) -> &File {
         &self.file
     }

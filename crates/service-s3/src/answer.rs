@@ -1,0 +1,61 @@
+//! The last touch on an answer: request ids, and error documents as S3 writes them.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use protocol_aws::{Body, empty_body, full_body};
+
+use crate::errors;
+
+pub(crate) async fn finish(
+    mut response: Response<Body>,
+    is_head: bool,
+    resource: &str,
+    request_id: &str,
+) -> Response<Body> {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amz-id-2", id.clone());
+        response.headers_mut().insert("x-amz-request-id", id);
+    }
+    let status = response.status();
+    if status == StatusCode::NOT_MODIFIED || is_head && status.is_client_error() {
+        // These have no body, and a length would promise one.
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        return response.map(|_| empty_body());
+    }
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let document = match body.collect().await {
+        Ok(collected) => complete_error(&String::from_utf8_lossy(&collected.to_bytes()), resource, request_id),
+        Err(_) => String::new(),
+    };
+    Response::from_parts(parts, full_body(document))
+}
+
+/// Adds the message where the library leaves it out, the resource and the ids.
+fn complete_error(document: &str, resource: &str, request_id: &str) -> String {
+    let Some(head) = document.strip_suffix("</Error>") else {
+        return document.to_owned();
+    };
+    let code = between(document, "<Code>", "</Code>").unwrap_or_default();
+    let mut complete = head.to_owned();
+    if !document.contains("<Message>") {
+        complete.push_str(&format!("<Message>{}</Message>", errors::default_message(code)));
+    }
+    complete.push_str(&format!("<Resource>{}</Resource>", escape(resource)));
+    complete.push_str(&format!(
+        "<RequestId>{request_id}</RequestId><HostId>{request_id}</HostId></Error>"
+    ));
+    complete
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(start)?;
+    rest.split_once(end).map(|(inner, _)| inner)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

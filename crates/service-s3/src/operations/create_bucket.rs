@@ -1,0 +1,39 @@
+//! CreateBucket: makes a bucket in a region.
+
+use s3s::dto::{CreateBucketInput, CreateBucketOutput};
+use s3s::{S3Request, S3Result};
+
+use crate::Api;
+use crate::buckets;
+use crate::errors::{default_message, from_objects};
+use base::{Region, Scope};
+use s3s::s3_error;
+use store_objects::ObjectError;
+
+pub(crate) async fn handle(api: &Api, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
+    let S3Request { input, extensions, .. } = request;
+    let caller = buckets::caller(&extensions);
+    let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
+    let region = match &constraint {
+        // The name that eu-west-1 had first.
+        Some(named) if named.as_str() == "EU" => "eu-west-1",
+        Some(named) => named.as_str(),
+        None => caller.region.as_str(),
+    };
+    let region: Region = region.parse().map_err(|_| {
+        s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid")
+    })?;
+    let owner = Scope::new(caller.account, region);
+    match api.objects.create_bucket(&owner, &input.bucket).await {
+        Ok(_) => {}
+        // In us-east-1 making one's own bucket again succeeds, everywhere else it does not (API Reference,
+        // "List of error codes", BucketAlreadyOwnedByYou).
+        Err(ObjectError::BucketExists { owner: there, .. }) if there.account == owner.account => {
+            if there.region != Region::default_region() || there.region != owner.region {
+                return Err(s3_error!(BucketAlreadyOwnedByYou, "{}", default_message("BucketAlreadyOwnedByYou")));
+            }
+        }
+        Err(error) => return Err(from_objects(error)),
+    }
+    Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
+}
