@@ -39,6 +39,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("engine-delivery", "engine-catalog"),
     ("engine-delivery", "engine-formats"),
     ("engine-delivery", "engine-log"),
+    ("engine-formats", "engine-catalog"),
     ("engine-sql", "engine-catalog"),
     ("engine-sql", "engine-formats"),
 ];

@@ -1,1 +1,17 @@
-//! Record formats, compression and the Hive type grammar.
+//! Record formats: JSON to Arrow columns, Arrow batches to Parquet files, compression of text, and the way from
+//! Hive's types to Arrow's.
+
+mod arrow_types;
+mod column;
+mod compression;
+mod error;
+mod json;
+mod parquet_file;
+mod zip_file;
+
+pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
+pub use column::{ColumnBuilder, Mismatch};
+pub use compression::Compression;
+pub use error::FormatError;
+pub use json::{JsonDecoder, JsonOptions, Rejected};
+pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};
