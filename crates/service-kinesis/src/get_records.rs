@@ -1,7 +1,6 @@
 //! GetRecords: reads a shard on from an iterator.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::{AsOut, STANDARD};
 use bytes::Bytes;
 use engine_log::Record;
 use engine_log::streams::{ShardInfo, Stream};
@@ -175,13 +174,11 @@ impl Page {
                 .decimal()
                 .write(&mut out);
             out.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
-            write_json(&mut out, &Timestamp(record.arrival_ms))?;
+            write_time(&mut out, record.arrival_ms);
             out.extend_from_slice(b",\"Data\":\"");
             let at = out.len();
-            out.resize(at + record.data.len().div_ceil(3) * 4, 0);
-            STANDARD
-                .encode_slice(&record.data, &mut out[at..])
-                .map_err(AwsError::internal)?;
+            out.resize(at + STANDARD.encoded_length(record.data.len()), 0);
+            let _ = STANDARD.encode(&record.data, out[at..].as_out());
             out.extend_from_slice(b"\",\"PartitionKey\":");
             write_json(&mut out, &String::from_utf8_lossy(&record.key))?;
             out.push(b'}');
@@ -204,6 +201,43 @@ impl Page {
     }
 }
 
+/// Seconds with three decimals.
+fn write_time(out: &mut Vec<u8>, ms: i64) {
+    let mut digits = [0; 20];
+    let mut rest = ms.max(0);
+    let mut at = digits.len();
+    while rest > 0 || at > digits.len() - 5 {
+        at -= 1;
+        if digits.len() - at == 4 {
+            digits[at] = b'.';
+        } else {
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
 fn write_json(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), AwsError> {
     serde_json::to_writer(out, value).map_err(AwsError::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds_with_three_decimals() {
+        for (ms, text) in [
+            (1_700_000_000_123, "1700000000.123"),
+            (1_000, "1.000"),
+            (7, "0.007"),
+            (0, "0.000"),
+            (12_345, "12.345"),
+        ] {
+            let mut out = Vec::new();
+            write_time(&mut out, ms);
+            assert_eq!(String::from_utf8(out).expect("text"), text);
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! PutRecord: appends one record.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::{AsOut, STANDARD};
 use bytes::Bytes;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
@@ -117,8 +116,36 @@ fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
 
 /// Decodes base64 into exactly `room`.
 pub(crate) fn decode(base64: &[u8], room: &mut [u8]) -> Result<(), AwsError> {
-    match STANDARD.decode_slice_unchecked(base64, room) {
-        Ok(written) if written == room.len() => Ok(()),
+    let wanted = room.len();
+    match STANDARD.decode(base64, room.as_out()) {
+        Ok(written) if written.len() == wanted => Ok(()),
         _ => Err(AwsError::serialization("Invalid base64 encoding")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::put::decoded_bytes;
+
+    proptest! {
+        #[test]
+        fn base64_is_taken_and_refused_as_on_the_common_way(
+            text in prop_oneof![
+                "[A-Za-z0-9+/=]{0,16}",
+                "([A-Za-z0-9+/]{4}){0,12}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+                "[A-Za-z0-9+/=\\- \n]{0,40}",
+            ],
+        ) {
+            let common = base64::engine::general_purpose::STANDARD.decode(&text).ok();
+            let hot = decoded_bytes(text.as_bytes()).and_then(|bytes| {
+                let mut room = vec![0; bytes];
+                decode(text.as_bytes(), &mut room).ok().map(|()| room)
+            });
+            prop_assert_eq!(hot, common);
+        }
     }
 }
