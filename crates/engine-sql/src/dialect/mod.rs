@@ -1,0 +1,151 @@
+//! The query language: Trino's, as Athena speaks it.
+
+mod functions;
+mod places;
+mod rewrite;
+
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::SqlError;
+pub(crate) use places::Places;
+pub(crate) use rewrite::rewrite;
+
+/// Nested queries and expressions deeper than this are refused.
+const DEPTH_MAX: usize = 100;
+
+#[derive(Debug)]
+struct TrinoDialect;
+
+impl Dialect for TrinoDialect {
+    fn is_identifier_start(&self, c: char) -> bool {
+        c.is_alphabetic() || c == '_'
+    }
+
+    fn is_identifier_part(&self, c: char) -> bool {
+        c.is_alphanumeric() || matches!(c, '_' | '@' | '$')
+    }
+
+    fn is_delimited_identifier_start(&self, c: char) -> bool {
+        c == '"' || c == '`'
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        true
+    }
+
+    fn supports_within_after_array_aggregation(&self) -> bool {
+        true
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        true
+    }
+
+    fn supports_lambda_functions(&self) -> bool {
+        true
+    }
+
+    fn supports_match_recognize(&self) -> bool {
+        true
+    }
+
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
+    fn supports_window_clause_named_window_reference(&self) -> bool {
+        true
+    }
+
+    fn supports_unicode_string_literal(&self) -> bool {
+        true
+    }
+
+    fn supports_nested_comments(&self) -> bool {
+        true
+    }
+}
+
+/// Parses one statement. Every name is folded to lower case, quoted or not.
+pub(crate) fn parse(text: &str) -> Result<Statement, SqlError> {
+    let dialect = TrinoDialect;
+    let mut tokens = Tokenizer::new(&dialect, text)
+        .tokenize_with_location()
+        .map_err(|error| {
+            SqlError::syntax(format!(
+                "{}: {}",
+                error.location.to_string().trim_start_matches(" at ").to_owned(),
+                error.message
+            ))
+        })?;
+    for token in &mut tokens {
+        if let Token::Word(word) = &mut token.token
+            && word.quote_style.is_some()
+        {
+            word.value = word.value.to_lowercase();
+            word.quote_style = Some('"');
+        }
+    }
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(DEPTH_MAX)
+        .with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().map_err(syntax)?;
+    while parser.consume_token(&Token::SemiColon) {}
+    match parser.peek_token().token {
+        Token::EOF => Ok(statement),
+        _ => {
+            let token = parser.peek_token();
+            let (line, column) = (token.span.start.line, token.span.start.column);
+            Err(SqlError::syntax(format!(
+                "line {line}:{column}: mismatched input '{}'. Expecting: <EOF>",
+                token.token
+            )))
+        }
+    }
+}
+
+/// From "Expected: an expression, found: FROM at Line: 1, Column: 8" to the form the service has.
+fn syntax(error: ParserError) -> SqlError {
+    let message = match error {
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+        ParserError::RecursionLimitExceeded => {
+            return SqlError::syntax(format!("statements nest deeper than {DEPTH_MAX}"));
+        }
+    };
+    let (what, place) = message.rsplit_once(" at Line: ").unwrap_or((&message, ""));
+    let place = match place.split_once(", Column: ") {
+        Some((line, column)) => format!("line {line}:{column}: "),
+        None => String::new(),
+    };
+    let what = match what
+        .strip_prefix("Expected: ")
+        .and_then(|rest| rest.rsplit_once(", found: "))
+    {
+        Some((expected, found)) => format!(
+            "mismatched input '{}'. Expecting: {expected}",
+            found.replace("EOF", "<EOF>")
+        ),
+        None => what.to_owned(),
+    };
+    SqlError::syntax(format!("{place}{what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syntax_errors_tell_the_place() {
+        for (text, message) in [
+            ("selec 1", "line 1:1: mismatched input 'selec'."),
+            ("select\n 1 from", "mismatched input '<EOF>'."),
+            ("select 1 1", "line 1:10: mismatched input '1'. Expecting: <EOF>"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.message.contains(message), "{text}: {error}");
+        }
+    }
+}

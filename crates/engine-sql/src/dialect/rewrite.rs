@@ -1,0 +1,169 @@
+//! From Trino's statements to those that the planner understands, where the two differ in form.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement,
+    TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
+};
+
+use super::functions;
+use crate::SqlError;
+
+/// What a statement became.
+#[derive(Debug)]
+pub(crate) struct Rewritten {
+    pub(crate) statement: Statement,
+    /// Names of result columns that stand for another: the planner wants every name once.
+    pub(crate) labels: Vec<(String, String)>,
+}
+
+pub(crate) fn rewrite(mut statement: Statement) -> Result<Rewritten, SqlError> {
+    let mut labels = Vec::new();
+    let query = match &mut statement {
+        Statement::Query(query) => Some(query),
+        Statement::Explain { statement, .. } => match &mut **statement {
+            Statement::Query(query) => Some(query),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(query) = query {
+        finish_top_level(&mut query.body, &mut labels);
+    }
+    match statement.visit(&mut Rewrite) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(Rewritten { statement, labels }),
+    }
+}
+
+/// Only where nothing else refers to the columns by position or name: types of bare numbers, and names that
+/// occur twice.
+fn finish_top_level(body: &mut SetExpr, labels: &mut Vec<(String, String)>) {
+    let SetExpr::Select(select) = body else { return };
+    let mut seen = std::collections::HashSet::new();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+            && is_small_integer(expr)
+        {
+            // A number that fits is an integer in Trino, and a bigint for the planner.
+            let number = expr.clone();
+            *expr = functions::cast(number, DataType::Integer(None));
+        }
+        let (expr, name) = match &*item {
+            SelectItem::UnnamedExpr(expr) => (expr, column_name(expr)),
+            SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value.to_lowercase())),
+            _ => continue,
+        };
+        let Some(name) = name else { continue };
+        if !seen.insert(name.clone()) {
+            let unique = format!("{name}\u{1}{index}");
+            let alias = Ident::with_quote('"', unique.clone());
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias,
+            };
+            labels.push((unique, name));
+        }
+    }
+}
+
+fn column_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident.value.to_lowercase()),
+        Expr::CompoundIdentifier(idents) => idents.last().map(|ident| ident.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+fn is_small_integer(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => matches!(&value.value, Value::Number(digits, _) if digits.parse::<i32>().is_ok()),
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => is_small_integer(expr),
+        _ => false,
+    }
+}
+
+struct Rewrite;
+
+impl VisitorMut for Rewrite {
+    type Break = SqlError;
+
+    /// Columns without a name are `_col0`, `_col1`, .. by their place.
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        for (index, item) in select.projection.iter_mut().enumerate() {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && !matches!(
+                    expr,
+                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }
+                )
+            {
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: Ident::new(format!("_col{index}")),
+                };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        if let SetExpr::Table(_) = &*query.body {
+            return ControlFlow::Break(SqlError::not_supported("TABLE as a query"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<SqlError> {
+        // Only one catalog has the tables, whatever name older clients know it by.
+        if relation.0.len() == 3
+            && let Some(catalog) = relation.0.first().and_then(|part| part.as_ident())
+            && matches!(
+                catalog.value.to_lowercase().as_str(),
+                "awsdatacatalog" | "hive" | "glue"
+            )
+        {
+            relation.0.remove(0);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        match expr {
+            Expr::Cast { data_type, kind, .. } => {
+                if matches!(kind, CastKind::DoubleColon) {
+                    *kind = CastKind::Cast;
+                }
+                fit_type(data_type);
+            }
+            Expr::TypedString(typed) => fit_type(&mut typed.data_type),
+            _ => match functions::rewrite(expr) {
+                Ok(Some(rewritten)) => *expr = rewritten,
+                Ok(None) => {}
+                Err(error) => return ControlFlow::Break(error),
+            },
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Trino's types that the planner would take for others.
+fn fit_type(data_type: &mut DataType) {
+    match data_type {
+        // Nanoseconds, the planner's default, end in 2262.
+        DataType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            *data_type = DataType::Timestamp(
+                Some(precision.map_or(6, |p| if p > 6 { 9 } else { 6 })),
+                TimezoneInfo::None,
+            );
+        }
+        DataType::Decimal(ExactNumberInfo::None) => {
+            *data_type = DataType::Decimal(ExactNumberInfo::PrecisionAndScale(38, 0))
+        }
+        DataType::Array(_) | DataType::Struct(..) => {}
+        _ => {}
+    }
+}

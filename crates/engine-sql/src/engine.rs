@@ -1,0 +1,201 @@
+//! The engine: its threads, its bounds and what it reads from.
+
+use std::sync::Arc;
+
+use base::Scope;
+use datafusion::config::ConfigOptions;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use engine_catalog::Catalog;
+use store_objects::Objects;
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::ddl::{self, Ddl};
+use crate::objects::LakeObjects;
+use crate::query::{self, Query, Rows};
+use crate::{Settings, SqlError, TextResult, functions};
+
+/// How many of the largest users of memory an error names.
+const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("three is not zero");
+
+/// Runs statements. Clones share one engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    catalog: Catalog,
+    objects: LakeObjects,
+    /// What every query's session starts from.
+    template: SessionState,
+    slots: Arc<Semaphore>,
+    /// Absent only while it is being dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Waiting for the threads is not allowed where the last handle may be dropped.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// For whom a statement runs, and where names without a database belong.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub scope: Scope,
+    pub database: String,
+}
+
+/// A parsed statement.
+#[derive(Debug, Clone)]
+pub enum Statement {
+    Query(Box<Query>),
+    Ddl(Box<Ddl>),
+}
+
+impl Statement {
+    /// `DML`, `DDL` or `UTILITY`.
+    pub fn statement_type(&self) -> &'static str {
+        match self {
+            Self::Query(query) => query.statement_type(),
+            Self::Ddl(ddl) => ddl.statement_type(),
+        }
+    }
+
+    pub fn substatement_type(&self) -> &'static str {
+        match self {
+            Self::Query(query) => query.substatement_type(),
+            Self::Ddl(ddl) => ddl.substatement_type(),
+        }
+    }
+}
+
+/// What a statement answers.
+pub enum Outcome {
+    Rows(Rows),
+    Text(TextResult),
+}
+
+/// The right to run a query.
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Engine {
+    /// Starts the engine's threads. Files that an earlier run spilled are removed.
+    pub fn open(catalog: Catalog, objects: Objects, settings: &Settings) -> Result<Self, SqlError> {
+        let failed = |what: &str, error: &dyn std::fmt::Display| SqlError::internal(format!("{what}: {error}"));
+        let spill = &settings.spill_dir;
+        match std::fs::remove_dir_all(spill) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed("the spill directory cannot be emptied", &error));
+            }
+            _ => {}
+        }
+        std::fs::create_dir_all(spill).map_err(|e| failed("the spill directory cannot be made", &e))?;
+        let template = template(settings).map_err(|e| failed("the query engine cannot be set up", &e))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads.max(1))
+            .thread_name("sql")
+            .enable_all()
+            .build()
+            .map_err(|e| failed("the query engine's threads cannot be started", &e))?;
+        Ok(Self(Arc::new(Inner {
+            catalog,
+            objects: LakeObjects(objects),
+            template,
+            slots: Arc::new(Semaphore::new(settings.queries_max.max(1))),
+            runtime: Some(runtime),
+        })))
+    }
+
+    /// Reads a statement without looking at the catalog.
+    pub fn parse(&self, text: &str) -> Result<Statement, SqlError> {
+        match ddl::parse(text)? {
+            Some(ddl) => Ok(Statement::Ddl(Box::new(ddl))),
+            None => Ok(Statement::Query(Box::new(Query::parse(text)?))),
+        }
+    }
+
+    /// Waits until a query may run; queries take their turns in order.
+    pub async fn slot(&self) -> Result<Slot, SqlError> {
+        let permit = self.0.slots.clone().acquire_owned().await;
+        permit
+            .map(|permit| Slot { _permit: permit })
+            .map_err(|_| SqlError::cancelled())
+    }
+
+    /// Runs a statement. Of a query, the rows follow as they are read. Dropping the future, or the rows, stops
+    /// the query.
+    pub async fn run(&self, session: &Session, statement: Statement) -> Result<Outcome, SqlError> {
+        match statement {
+            Statement::Query(query) => query::start(self, session, *query).await.map(Outcome::Rows),
+            Statement::Ddl(ddl) => ddl::run(self, session, *ddl).await.map(Outcome::Text),
+        }
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    pub(crate) fn objects(&self) -> &LakeObjects {
+        &self.0.objects
+    }
+
+    pub(crate) fn template(&self) -> &SessionState {
+        &self.0.template
+    }
+
+    pub(crate) fn spawn<F>(&self, work: F) -> Result<JoinHandle<F::Output>, SqlError>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let runtime = self.0.runtime.as_ref().ok_or_else(SqlError::cancelled)?;
+        Ok(runtime.spawn(work))
+    }
+}
+
+fn template(settings: &Settings) -> Result<SessionState, DataFusionError> {
+    let memory = TrackConsumersPool::new(FairSpillPool::new(settings.memory_bytes_max), CONSUMERS_NAMED);
+    let spill = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![settings.spill_dir.clone()]));
+    let caches = CacheManagerConfig::default().with_metadata_cache_limit(settings.metadata_cache_bytes_max);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(memory))
+        .with_disk_manager_builder(spill)
+        .with_cache_manager(caches)
+        .build_arc()?;
+    let mut state = SessionStateBuilder::new_with_default_features()
+        .with_config(config(settings))
+        .with_runtime_env(runtime)
+        .build();
+    for function in functions::scalar() {
+        state.register_udf(function)?;
+    }
+    for rewrite in functions::rewrites() {
+        state.register_function_rewrite(rewrite)?;
+    }
+    Ok(state)
+}
+
+fn config(settings: &Settings) -> SessionConfig {
+    let mut options = ConfigOptions::default();
+    options.catalog.create_default_catalog_and_schema = false;
+    options.catalog.information_schema = true;
+    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.execution.target_partitions = settings.threads.max(1);
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.execution.parquet.coerce_int96 = Some("us".to_owned());
+    SessionConfig::from(options)
+}

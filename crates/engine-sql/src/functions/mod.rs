@@ -1,0 +1,26 @@
+//! Trino's functions that the planner has not, or has with another meaning.
+
+mod datetime;
+mod json_path;
+mod mysql_format;
+mod regexp;
+mod typed;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+
+/// Those that are plain functions of their arguments.
+pub(crate) fn scalar() -> Vec<Arc<ScalarUDF>> {
+    let mut all = datetime::functions();
+    all.extend(json_path::functions());
+    all.extend(regexp::functions());
+    all.extend(typed::functions());
+    all.into_iter().map(Arc::new).collect()
+}
+
+/// What depends on the types of the arguments.
+pub(crate) fn rewrites() -> Vec<Arc<dyn FunctionRewrite + Send + Sync>> {
+    vec![Arc::new(typed::TypedRewrite)]
+}
