@@ -9,6 +9,7 @@ use crate::errors;
 pub(crate) async fn finish(
     mut response: Response<Body>,
     is_head: bool,
+    is_attributes: bool,
     resource: &str,
     request_id: &str,
 ) -> Response<Body> {
@@ -24,7 +25,10 @@ pub(crate) async fn finish(
         return response.map(|_| empty_body());
     }
     if !status.is_client_error() && !status.is_server_error() {
-        return response;
+        return match is_attributes {
+            true => with_bare_etag(response).await,
+            false => response,
+        };
     }
     let (parts, body) = response.into_parts();
     let document = match body.collect().await {
@@ -32,6 +36,20 @@ pub(crate) async fn finish(
         Err(_) => String::new(),
     };
     Response::from_parts(parts, full_body(document))
+}
+
+/// GetObjectAttributes alone gives the ETag without quotes (API Reference, its response syntax).
+async fn with_bare_etag(response: Response<Body>) -> Response<Body> {
+    let (parts, body) = response.into_parts();
+    let document = match body.collect().await {
+        Ok(collected) => String::from_utf8_lossy(&collected.to_bytes()).into_owned(),
+        Err(_) => String::new(),
+    };
+    let bare = match between(&document, "<ETag>", "</ETag>") {
+        Some(etag) => document.replacen(etag, &etag.replace("&quot;", "").replace('"', ""), 1),
+        None => document,
+    };
+    Response::from_parts(parts, full_body(bare))
 }
 
 /// Adds the message where the library leaves it out, the resource and the ids.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
-use http_body::{Frame, SizeHint};
+use http::{HeaderMap, Request, Uri, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use protocol_aws::{Body, BoxError};
 
@@ -28,7 +29,16 @@ const SIGNATURE_HEADERS: [&str; 4] = [
     "x-amz-decoded-content-length",
 ];
 
-pub(crate) fn prepare(mut request: Request<Body>) -> Request<s3s::Body> {
+/// How much of a refused request's body is worth reading.
+const DRAIN_BYTES_MAX: usize = 256 << 10;
+
+/// Query members of a version 2 presigned URL, which some SDKs still make where nothing tells them otherwise.
+const VERSION_2_MEMBERS: [&str; 3] = ["awsaccesskeyid", "signature", "expires"];
+
+pub(crate) fn prepare(mut request: Request<Body>) -> (Request<s3s::Body>, Rest) {
+    if let Some(uri) = without_version_2(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     let headers = request.headers_mut();
     for name in SIGNATURE_HEADERS {
         headers.remove(name);
@@ -44,12 +54,65 @@ pub(crate) fn prepare(mut request: Request<Body>) -> Request<s3s::Body> {
     }
     let trailers = Trailers::default();
     request.extensions_mut().insert(trailers.clone());
-    request.map(|inner| s3s::Body::http_body_unsync(DataBody { inner, trailers }))
+    let rest = Rest::default();
+    let kept = rest.clone();
+    let request = request.map(|inner| {
+        s3s::Body::http_body_unsync(DataBody {
+            inner: Some(inner),
+            trailers,
+            rest: kept,
+        })
+    });
+    (request, rest)
+}
+
+/// Whoever lets a request without a version 4 signature through to here takes any; s3s would not.
+fn without_version_2(uri: &Uri) -> Option<Uri> {
+    let query = uri.query()?;
+    let is_member = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        VERSION_2_MEMBERS.contains(&name.as_str())
+    };
+    if !query.split('&').any(|pair| is_member(&pair)) {
+        return None;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_member(pair)).collect();
+    let path_and_query = format!("{}?{}", uri.path(), kept.join("&"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path_and_query.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 struct DataBody {
-    inner: Body,
+    inner: Option<Body>,
     trailers: Trailers,
+    rest: Rest,
+}
+
+/// What an operation left unread of the request's body.
+#[derive(Clone, Default)]
+pub(crate) struct Rest(Arc<Mutex<Option<Body>>>);
+
+impl Rest {
+    /// Reads a short rest, so that the connection can take another request, and tells whether that was all.
+    /// The client of a long one, or one that waits for our word before it sends, should close instead.
+    pub(crate) async fn drain(&self, waits: bool) -> bool {
+        let Some(mut body) = self.0.lock().take() else {
+            return true;
+        };
+        let mut left = DRAIN_BYTES_MAX;
+        while !waits && !body.is_end_stream() {
+            match body.frame().await {
+                Some(Ok(frame)) => match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                    Some(now) => left = now,
+                    None => return false,
+                },
+                Some(Err(_)) => return false,
+                None => return true,
+            }
+        }
+        body.is_end_stream()
+    }
 }
 
 impl http_body::Body for DataBody {
@@ -58,9 +121,15 @@ impl http_body::Body for DataBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         loop {
-            let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            let Some(inner) = &mut self.inner else {
+                return Poll::Ready(None);
+            };
+            let frame = match ready!(Pin::new(inner).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
-                other => return Poll::Ready(other),
+                other => {
+                    self.inner = None;
+                    return Poll::Ready(other);
+                }
             };
             match frame.into_trailers() {
                 Ok(trailers) => self.trailers.0.lock().extend(trailers),
@@ -70,10 +139,16 @@ impl http_body::Body for DataBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for DataBody {
+    fn drop(&mut self) {
+        *self.rest.0.lock() = self.inner.take();
     }
 }

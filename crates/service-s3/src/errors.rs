@@ -133,6 +133,7 @@ pub(crate) fn default_message(code: &str) -> &'static str {
         "KeyTooLongError" => "Your key is too long",
         "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
         "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
         "MissingRequestBodyError" => "Request body is empty.",
         "NoSuchBucket" => "The specified bucket does not exist",
         "NoSuchCORSConfiguration" => "The CORS configuration does not exist",

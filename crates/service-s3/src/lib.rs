@@ -18,7 +18,7 @@ mod tests;
 mod time;
 
 use base::Random;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body_util::BodyExt;
 use protocol_aws::Body;
 use store_objects::Objects;
@@ -52,8 +52,16 @@ impl S3Service {
     pub async fn call(&self, request: Request<Body>) -> Response<Body> {
         let request_id = self.random.uuid().simple().to_string();
         let is_head = request.method() == http::Method::HEAD;
+        let is_attributes = request.uri().query().is_some_and(|query| {
+            query
+                .split('&')
+                .any(|pair| pair == "attributes" || pair == "attributes=")
+        });
         let resource = request.uri().path().to_owned();
-        let answered = match self.library.call(body::prepare(request)).await {
+        let waits = request.headers().contains_key(header::EXPECT);
+        let is_http1 = request.version() < Version::HTTP_2;
+        let (request, rest) = body::prepare(request);
+        let mut answered = match self.library.call(request).await {
             Ok(response) => response,
             Err(error) => {
                 let error: s3s::StdError = error.into();
@@ -62,6 +70,18 @@ impl S3Service {
                 error.to_http_response().unwrap_or_default()
             }
         };
-        answer::finish(answered.map(BodyExt::boxed_unsync), is_head, &resource, &request_id).await
+        if !rest.drain(waits).await && is_http1 {
+            answered
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer::finish(
+            answered.map(BodyExt::boxed_unsync),
+            is_head,
+            is_attributes,
+            &resource,
+            &request_id,
+        )
+        .await
     }
 }

@@ -19,7 +19,9 @@ pub(crate) async fn handle(api: &Api, request: S3Request<GetObjectAttributesInpu
     api.owned(&extensions, &input.bucket, input.expected_bucket_owner.as_deref())?;
     check_version(input.version_id.as_deref())?;
     let info = api.objects.head(&input.bucket, &input.key).map_err(from_objects)?;
-    let asked = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+    // The library gives a header with commas as one attribute.
+    let attributes: Vec<&str> = input.object_attributes.iter().flat_map(|named| named.as_str().split(',')).collect();
+    let asked = |name: &str| attributes.iter().any(|attribute| attribute.trim() == name);
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(timestamp_seconds(info.modified_ms)),
         e_tag: asked(ObjectAttributes::ETAG).then(|| etag(&info)),

@@ -36,7 +36,6 @@ pub(crate) async fn handle(api: &Api, request: S3Request<ListBucketsInput>) -> S
         name: Some(bucket.name),
         creation_date: Some(timestamp(bucket.created_ms)),
         bucket_region: Some(bucket.owner.region.as_str().to_owned()),
-        ..Bucket::default()
     });
     let account = caller.account.as_str().to_owned();
     Ok(ListBucketsOutput {
