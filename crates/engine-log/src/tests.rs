@@ -265,3 +265,57 @@ fn handles_can_cross_threads() {
     check::<Log>();
     check::<Arc<crate::streams::Streams>>();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn readers_are_never_misled_by_files_that_are_used_again() {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+    let bench = Bench::new(64 << 10);
+    let log = bench.open();
+    let partition = log.partition(1);
+    partition.set_retention(Duration::from_secs(10));
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let tasks = Tasks::new();
+    let readers = (0..2).map(|_| {
+        let (log, partition, done) = (log.clone(), partition.clone(), done.clone());
+        tasks.spawn(async move {
+            let mut read = 0;
+            while !done.load(Ordering::SeqCst) {
+                let mut from = 0;
+                loop {
+                    let found = log.read(&partition, from, 30_000, 100).await.expect("reads");
+                    for record in &found.records {
+                        assert_eq!(
+                            record.data,
+                            vec![record.offset as u8; 6_000],
+                            "offset {}",
+                            record.offset
+                        );
+                    }
+                    read += found.records.len();
+                    from = found.next_offset;
+                    if from >= found.end_offset {
+                        break;
+                    }
+                }
+            }
+            read
+        })
+    });
+    let readers = readers.collect::<Vec<_>>();
+    for n in 0..600u64 {
+        let appended = log
+            .append(vec![batch(&partition, &[vec![n as u8; 6_000]])])
+            .await
+            .expect("appends");
+        assert_eq!(appended[0].base_offset, n);
+        bench.clock.advance(Duration::from_millis(500));
+    }
+    done.store(true, Ordering::SeqCst);
+    for reader in readers {
+        assert!(reader.await.expect("runs") > 0);
+    }
+    let status = log.status();
+    assert_eq!(status.damaged_frames, 0);
+    assert!(status.files < 12, "{} files are left of some sixty", status.files);
+}
