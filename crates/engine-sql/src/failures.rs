@@ -11,7 +11,7 @@ use crate::{ErrorKind, SqlError};
 pub(crate) fn sql_error(error: &DataFusionError, places: &Places) -> SqlError {
     match error.find_root() {
         DataFusionError::External(external) => match external.downcast_ref::<SqlError>() {
-            Some(own) => placed(own.clone(), places),
+            Some(own) => own.clone(),
             None => SqlError::internal(external.to_string()),
         },
         DataFusionError::SchemaError(schema, _) => schema_error(schema, places),
@@ -33,22 +33,6 @@ pub(crate) fn sql_error(error: &DataFusionError, places: &Places) -> SqlError {
         }
         other => SqlError::internal(other.strip_backtrace()),
     }
-}
-
-fn placed(mut error: SqlError, places: &Places) -> SqlError {
-    let name = error
-        .message
-        .rsplit_once('\'')
-        .and_then(|(head, _)| head.rsplit_once(['.', '\'']))
-        .map(|(_, name)| name.to_owned());
-    if error.kind == ErrorKind::TableNotFound
-        && let Some(place) = name.map(|name| places.table(&name))
-    {
-        error.message = error
-            .message
-            .replacen("TABLE_NOT_FOUND: ", &format!("TABLE_NOT_FOUND: {place}"), 1);
-    }
-    error
 }
 
 fn schema_error(error: &SchemaError, places: &Places) -> SqlError {
@@ -88,6 +72,17 @@ fn arrow_error(error: &ArrowError) -> SqlError {
         },
         other => SqlError::user(format!("GENERIC_USER_ERROR: {other}")),
     }
+}
+
+/// The database and table that the planner looked for in vain.
+pub(crate) fn missing_table(error: &DataFusionError) -> Option<(String, String)> {
+    let DataFusionError::Plan(message) = error.find_root() else {
+        return None;
+    };
+    let name = message.strip_prefix("table '")?.split("' not found").next()?;
+    let mut parts = name.rsplitn(3, '.').map(str::to_owned);
+    let (table, database) = (parts.next()?, parts.next()?);
+    Some((database, table))
 }
 
 fn plan_error(message: &str) -> SqlError {

@@ -9,6 +9,7 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use engine_catalog::{Catalog, CatalogError};
 
+use crate::dialect::Places;
 use crate::objects::LakeObjects;
 use crate::scan::LakeTable;
 use crate::{ErrorKind, SqlError};
@@ -76,14 +77,8 @@ impl SchemaProvider for LakeSchema {
         let external = |error: SqlError| DataFusionError::External(Box::new(error));
         let table = match catalog.table(&scope, database, name) {
             Ok(table) => table,
-            Err(CatalogError::DatabaseNotFound { database }) => {
-                let message = format!("SCHEMA_NOT_FOUND: Schema '{database}' does not exist");
-                return Err(external(SqlError::new(ErrorKind::DatabaseNotFound, message)));
-            }
-            Err(CatalogError::TableNotFound { database, table }) => {
-                let message = format!("TABLE_NOT_FOUND: Table '{CATALOG}.{database}.{table}' does not exist");
-                return Err(external(SqlError::new(ErrorKind::TableNotFound, message)));
-            }
+            // The planner looks for table functions next, and says what is missing; see `missing`.
+            Err(CatalogError::DatabaseNotFound { .. } | CatalogError::TableNotFound { .. }) => return Ok(None),
             Err(error) => return Err(external(error.into())),
         };
         if table.spec.table_type.as_deref() == Some("VIRTUAL_VIEW") {
@@ -96,5 +91,18 @@ impl SchemaProvider for LakeSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         self.lake.catalog.table(&self.lake.scope, &self.database, name).is_ok()
+    }
+}
+
+impl LakeCatalog {
+    /// What to say about a table that the planner did not find.
+    pub(crate) fn missing(&self, database: &str, table: &str, places: &Places) -> SqlError {
+        let place = places.table(table);
+        if self.catalog.database(&self.scope, database).is_err() {
+            let message = format!("SCHEMA_NOT_FOUND: {place}Schema '{database}' does not exist");
+            return SqlError::new(ErrorKind::DatabaseNotFound, message);
+        }
+        let message = format!("TABLE_NOT_FOUND: {place}Table '{CATALOG}.{database}.{table}' does not exist");
+        SqlError::new(ErrorKind::TableNotFound, message)
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 
 use crate::dialect::{self, Places};
 use crate::engine::{Engine, Session};
-use crate::failures::sql_error;
+use crate::failures::{missing_table, sql_error};
 use crate::lake::{CATALOG, LakeCatalog};
 use crate::objects::CountingStore;
 use crate::types::type_name;
@@ -190,8 +190,14 @@ async fn run(
             .map_or(name, |(_, label)| label)
             .to_owned()
     };
-    let column = |field: &arrow::datatypes::FieldRef| {
-        let (type_name, precision, scale) = type_name(field.data_type());
+    // Names are those of the statement; types are those of the rows, which the analysis may have changed.
+    let types = stream.schema();
+    let column = |(index, field): (usize, &arrow::datatypes::FieldRef)| {
+        let data_type = types
+            .fields()
+            .get(index)
+            .map_or(field.data_type(), |field| field.data_type());
+        let (type_name, precision, scale) = type_name(data_type);
         let case_sensitive = matches!(type_name, "varchar" | "char");
         ColumnInfo {
             name: label(field.name()),
@@ -201,7 +207,7 @@ async fn run(
             case_sensitive,
         }
     };
-    let columns = plan.schema().fields().iter().map(column).collect();
+    let columns = plan.schema().fields().iter().enumerate().map(column).collect();
     if planned
         .send(Ok(Planned {
             columns,
@@ -230,13 +236,26 @@ async fn plan(
     bytes_read: Arc<AtomicU64>,
 ) -> Result<Plan, SqlError> {
     let rewritten = dialect::rewrite(statement)?;
-    let state = state(engine, session, bytes_read);
+    let mut state = state(engine, session, bytes_read);
+    // The one moment that current_date and its like mean throughout the query.
+    state.mark_start_execution();
     let statement = PlannerStatement::Statement(Box::new(rewritten.statement));
     let plan = state
         .statement_to_plan(statement)
         .await
-        .map_err(|error| sql_error(&error, places))?;
+        .map_err(|error| match missing_table(&error) {
+            Some((database, table)) => lake(engine, session).missing(&database, &table, places),
+            None => sql_error(&error, places),
+        })?;
     Ok((plan, state, rewritten.labels))
+}
+
+fn lake(engine: &Engine, session: &Session) -> LakeCatalog {
+    LakeCatalog {
+        scope: session.scope.clone(),
+        catalog: engine.catalog().clone(),
+        objects: engine.objects().clone(),
+    }
 }
 
 /// A session of its own for each query: its account's catalog, its database, its count of bytes.
@@ -250,13 +269,8 @@ fn state(engine: &Engine, session: &Session, bytes_read: Arc<AtomicU64>) -> Sess
         cache_manager: shared.cache_manager.clone(),
         object_store_registry: Arc::new(OneStore(Arc::new(store))),
     };
-    let lake = LakeCatalog {
-        scope: session.scope.clone(),
-        catalog: engine.catalog().clone(),
-        objects: engine.objects().clone(),
-    };
     let catalogs = MemoryCatalogProviderList::new();
-    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(lake));
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(lake(engine, session)));
     let database = session.database.to_lowercase();
     SessionStateBuilder::new_from_existing(template.clone())
         .with_config(

@@ -9,13 +9,11 @@ use datafusion::sql::sqlparser::ast::{
 use crate::SqlError;
 
 /// The same function under another name.
-const RENAMED: [(&str, &str); 24] = [
+const RENAMED: [(&str, &str); 36] = [
     ("any_value", "first_value"),
     ("arbitrary", "first_value"),
     ("approx_percentile", "approx_percentile_cont"),
     ("array_join", "array_to_string"),
-    ("bool_and", "bool_and"),
-    ("cardinality", "cardinality"),
     ("ceiling", "ceil"),
     ("char_length", "character_length"),
     ("codepoint", "ascii"),
@@ -24,7 +22,6 @@ const RENAMED: [(&str, &str); 24] = [
     ("is_nan", "isnan"),
     ("length", "character_length"),
     ("levenshtein_distance", "levenshtein"),
-    ("listagg", "string_agg"),
     ("pow", "power"),
     ("rand", "random"),
     ("sequence", "generate_series"),
@@ -34,6 +31,22 @@ const RENAMED: [(&str, &str); 24] = [
     ("stddev", "stddev_samp"),
     ("arrays_overlap", "array_has_any"),
     ("array_remove", "array_remove_all"),
+    // Our own stand under names that no function of the planner has, not even as a second name.
+    ("date_add", "trino_date_add"),
+    ("date_diff", "trino_date_diff"),
+    ("date_parse", "trino_date_parse"),
+    ("date_format", "trino_date_format"),
+    ("from_unixtime", "trino_from_unixtime"),
+    ("to_unixtime", "trino_to_unixtime"),
+    ("from_iso8601_timestamp", "trino_from_iso8601_timestamp"),
+    ("from_iso8601_date", "trino_from_iso8601_date"),
+    ("element_at", "trino_element_at"),
+    ("typeof", "trino_typeof"),
+    ("json_extract", "trino_json_extract"),
+    ("json_extract_scalar", "trino_json_extract_scalar"),
+    ("json_array_length", "trino_json_array_length"),
+    ("regexp_extract", "trino_regexp_extract"),
+    ("regexp_extract_all", "trino_regexp_extract_all"),
 ];
 
 /// Functions that yield a bigint in Trino and something narrower or unsigned in the planner.
@@ -81,7 +94,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<Option<Expr>, SqlError> {
             let field = field.to_string().to_lowercase();
             let known = DATE_FIELDS.iter().find(|(name, _)| *name == field);
             let (_, field) = known.ok_or_else(|| SqlError::not_supported(format!("EXTRACT({field} FROM ..)")))?;
-            Ok(Some(call("date_field", vec![text(field), (**expr).clone()])))
+            Ok(Some(call("trino_date_field", vec![text(field), (**expr).clone()])))
         }
         Expr::Position { .. } => Ok(Some(cast(expr.clone(), DataType::BigInt(None)))),
         Expr::Substring {
@@ -135,7 +148,7 @@ fn rewrite_function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         ("bitwise_or", Some([a, b])) => return Ok(Some(infix(a, BinaryOperator::BitwiseOr, b))),
         ("bitwise_xor", Some([a, b])) => return Ok(Some(infix(a, BinaryOperator::BitwiseXor, b))),
         ("date", Some([value])) => return Ok(Some(cast(value.clone(), DataType::Date))),
-        ("to_utf8", Some([value])) => return Ok(Some(cast(value.clone(), DataType::Varbinary(None)))),
+        ("to_utf8", Some([value])) => return Ok(Some(cast(value.clone(), DataType::Bytea))),
         ("from_utf8", Some([value])) => return Ok(Some(cast(value.clone(), DataType::Varchar(None)))),
         ("infinity", Some([])) => return Ok(Some(double("inf"))),
         ("nan", Some([])) => return Ok(Some(double("NaN"))),
@@ -159,12 +172,23 @@ fn rewrite_function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         ("count_if", Some([condition])) => {
             let counted = case(condition.clone(), number("1"), None);
             rename(function, "count");
-            set_args(function, vec![counted], None);
+            set_args(function, vec![counted], Vec::new());
             return Ok(None);
         }
         ("approx_distinct", Some([value, _])) => {
             let value = value.clone();
-            set_args(function, vec![value], None);
+            set_args(function, vec![value], Vec::new());
+        }
+        ("listagg", Some([_, ..])) => {
+            // The planner takes the order within the call.
+            let order = std::mem::take(&mut function.within_group);
+            let mut args = args.unwrap_or_default();
+            if args.len() == 1 {
+                args.push(text(""));
+            }
+            rename(function, "string_agg");
+            set_args(function, args, order);
+            return Ok(None);
         }
         ("max_by" | "min_by", Some([value, by])) => {
             let order = OrderByExpr {
@@ -177,7 +201,7 @@ fn rewrite_function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
             };
             let value = value.clone();
             rename(function, "first_value");
-            set_args(function, vec![value], Some(order));
+            set_args(function, vec![value], vec![order]);
             return Ok(None);
         }
         ("max_by" | "min_by", _) => return Err(SqlError::not_supported(format!("{name} with a number of values"))),
@@ -186,7 +210,7 @@ fn rewrite_function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
                 .iter()
                 .find(|(name, _)| *name == field)
                 .map_or("", |(_, field)| field);
-            return Ok(Some(call("date_field", vec![text(field), value.clone()])));
+            return Ok(Some(call("trino_date_field", vec![text(field), value.clone()])));
         }
         _ => {}
     }
@@ -215,11 +239,12 @@ fn plain_args(function: &Function) -> Option<Vec<Expr>> {
     }
 }
 
-fn set_args(function: &mut Function, args: Vec<Expr>, order: Option<OrderByExpr>) {
-    let clauses = order
-        .map(|order| FunctionArgumentClause::OrderBy(vec![order]))
-        .into_iter()
-        .collect();
+fn set_args(function: &mut Function, args: Vec<Expr>, order: Vec<OrderByExpr>) {
+    let clauses = if order.is_empty() {
+        Vec::new()
+    } else {
+        vec![FunctionArgumentClause::OrderBy(order)]
+    };
     let args = args
         .into_iter()
         .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
@@ -275,7 +300,7 @@ fn call(name: &str, args: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     };
-    set_args(&mut function, args, None);
+    set_args(&mut function, args, Vec::new());
     Expr::Function(function)
 }
 
@@ -303,7 +328,7 @@ fn number(digits: &str) -> Expr {
     Expr::Value(Value::Number(digits.to_owned(), false).into())
 }
 
-fn double(value: &str) -> Expr {
+pub(super) fn double(value: &str) -> Expr {
     cast(
         text(value),
         DataType::Double(datafusion::sql::sqlparser::ast::ExactNumberInfo::None),

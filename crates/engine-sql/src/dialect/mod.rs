@@ -3,9 +3,12 @@
 mod functions;
 mod places;
 mod rewrite;
+mod values;
+
+use std::any::TypeId;
 
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -20,6 +23,11 @@ const DEPTH_MAX: usize = 100;
 struct TrinoDialect;
 
 impl Dialect for TrinoDialect {
+    /// The parser asks for this where it has no question of its own; UNNEST is one of those places.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<GenericDialect>()
+    }
+
     fn is_identifier_start(&self, c: char) -> bool {
         c.is_alphabetic() || c == '_'
     }
@@ -37,6 +45,10 @@ impl Dialect for TrinoDialect {
     }
 
     fn supports_within_after_array_aggregation(&self) -> bool {
+        true
+    }
+
+    fn allow_extract_custom(&self) -> bool {
         true
     }
 
@@ -89,6 +101,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement, SqlError> {
             word.quote_style = Some('"');
         }
     }
+    let tokens = values::with_rows(tokens);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(DEPTH_MAX)
         .with_tokens_with_locations(tokens);
@@ -121,8 +134,8 @@ fn syntax(error: ParserError) -> SqlError {
         None => String::new(),
     };
     let what = match what
-        .strip_prefix("Expected: ")
-        .and_then(|rest| rest.rsplit_once(", found: "))
+        .strip_prefix("Expected")
+        .and_then(|rest| rest.trim_start_matches([':', ' ']).rsplit_once(", found: "))
     {
         Some((expected, found)) => format!(
             "mismatched input '{}'. Expecting: {expected}",

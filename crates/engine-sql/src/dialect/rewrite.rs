@@ -139,7 +139,24 @@ impl VisitorMut for Rewrite {
                 }
                 fit_type(data_type);
             }
-            Expr::TypedString(typed) => fit_type(&mut typed.data_type),
+            Expr::TypedString(typed) => {
+                fit_type(&mut typed.data_type);
+                if let (DataType::Timestamp(..), Value::SingleQuotedString(text)) =
+                    (&typed.data_type, &mut typed.value.value)
+                    && text.len() == "2012-08-08 01:00".len()
+                {
+                    // Seconds may be left out.
+                    text.push_str(":00");
+                }
+            }
+            Expr::Value(value) => {
+                // A number with an exponent is a double; one with only a point is a decimal.
+                if let Value::Number(digits, _) = &value.value
+                    && digits.contains(['e', 'E'])
+                {
+                    *expr = functions::double(&digits.clone());
+                }
+            }
             _ => match functions::rewrite(expr) {
                 Ok(Some(rewritten)) => *expr = rewritten,
                 Ok(None) => {}
@@ -163,7 +180,7 @@ fn fit_type(data_type: &mut DataType) {
         DataType::Decimal(ExactNumberInfo::None) => {
             *data_type = DataType::Decimal(ExactNumberInfo::PrecisionAndScale(38, 0))
         }
-        DataType::Array(_) | DataType::Struct(..) => {}
+        DataType::Varbinary(_) => *data_type = DataType::Bytea,
         _ => {}
     }
 }

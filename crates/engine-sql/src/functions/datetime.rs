@@ -39,7 +39,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Function {
-    /// `date_field('year', value)`: what `year(value)` and EXTRACT become.
+    /// `trino_date_field('year', value)`: what `year(value)` and EXTRACT become.
     DateField,
     DateAdd,
     DateDiff,
@@ -63,15 +63,15 @@ impl Function {
 
     fn name(self) -> &'static str {
         match self {
-            Self::DateField => "date_field",
-            Self::DateAdd => "date_add",
-            Self::DateDiff => "date_diff",
-            Self::DateParse => "date_parse",
-            Self::DateFormat => "date_format",
-            Self::FromUnixtime => "from_unixtime",
-            Self::ToUnixtime => "to_unixtime",
-            Self::FromIso8601Timestamp => "from_iso8601_timestamp",
-            Self::FromIso8601Date => "from_iso8601_date",
+            Self::DateField => "trino_date_field",
+            Self::DateAdd => "trino_date_add",
+            Self::DateDiff => "trino_date_diff",
+            Self::DateParse => "trino_date_parse",
+            Self::DateFormat => "trino_date_format",
+            Self::FromUnixtime => "trino_from_unixtime",
+            Self::ToUnixtime => "trino_to_unixtime",
+            Self::FromIso8601Timestamp => "trino_from_iso8601_timestamp",
+            Self::FromIso8601Date => "trino_from_iso8601_date",
         }
     }
 }

@@ -44,9 +44,9 @@ struct JsonFunction {
 impl ScalarUDFImpl for JsonFunction {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Extract => "json_extract",
-            Kind::ExtractScalar => "json_extract_scalar",
-            Kind::ArrayLength => "json_array_length",
+            Kind::Extract => "trino_json_extract",
+            Kind::ExtractScalar => "trino_json_extract_scalar",
+            Kind::ArrayLength => "trino_json_array_length",
         }
     }
 

@@ -37,9 +37,9 @@ struct RegexpExtract {
 impl ScalarUDFImpl for RegexpExtract {
     fn name(&self) -> &str {
         if self.all {
-            "regexp_extract_all"
+            "trino_regexp_extract_all"
         } else {
-            "regexp_extract"
+            "trino_regexp_extract"
         }
     }
 

@@ -16,7 +16,7 @@ use crate::types::full_type_name;
 
 /// Functions that exist only to be rewritten.
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    [("element_at", 2), ("typeof", 1)]
+    [("trino_element_at", 2), ("trino_typeof", 1)]
         .map(|(name, arguments)| {
             ScalarUDF::from(Placeholder {
                 name,
@@ -43,7 +43,7 @@ impl ScalarUDFImpl for Placeholder {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match (self.name, &types[0]) {
-            ("typeof", _) => Ok(DataType::Utf8),
+            ("trino_typeof", _) => Ok(DataType::Utf8),
             (_, DataType::List(item) | DataType::LargeList(item)) => Ok(item.data_type().clone()),
             (_, DataType::Map(entries, _)) => match entries.data_type() {
                 DataType::Struct(pair) if pair.len() == 2 => Ok(pair[1].data_type().clone()),
@@ -98,8 +98,8 @@ fn rewrite_function(mut function: ScalarFunction, schema: &DFSchema) -> Result<T
         None => Ok(DataType::Null),
     };
     match function.func.name() {
-        "typeof" => Ok(Transformed::yes(lit(full_type_name(&type_of(0, &function)?)))),
-        "element_at" => {
+        "trino_typeof" => Ok(Transformed::yes(lit(full_type_name(&type_of(0, &function)?)))),
+        "trino_element_at" => {
             let is_map = matches!(type_of(0, &function)?, DataType::Map(..));
             let (Some(index), Some(container)) = (function.args.pop(), function.args.pop()) else {
                 return internal_err!("element_at without its arguments");

@@ -190,10 +190,13 @@ async fn a_dropped_query_stops_and_memory_has_a_bound() {
         panic!("no rows")
     };
     drop(rows);
-    // Far more groups than fit; each with a key that cannot be compressed away.
-    let grouped = "select count(*) from (select array_agg(x) from generate_series(1, 3000000) as t(x) group by x % 2)";
+    // The side of a join that is built cannot spill.
+    let grouped = "select count(*) from generate_series(1, 3000000) as a(x) \
+                   join generate_series(1, 3000000) as b(y) on a.x * 2 = b.y * 3";
     let error = lake.error(grouped).await;
     assert!(error.contains("exhausted resources"), "{error}");
-    let sorted = "select x from generate_series(1, 2000000) as t(x) order by -x limit 3 offset 1000000";
-    assert_eq!(lake.lines(sorted).await, ["1000000", "999999", "999998"]);
+    // A sort spills.
+    let sorted = "select x, n from (select x, row_number() over (order by -x) as n from generate_series(1, 1000000) as t(x)) \
+                  where n > 999998 order by n";
+    assert_eq!(lake.lines(sorted).await, ["2|999999", "1|1000000"]);
 }
