@@ -1,1 +1,30 @@
-//! Delivery streams: from the log to a destination, exactly once.
+//! Delivery streams: records from the log to objects, exactly once.
+//!
+//! A delivery stream reads the log, its own stream of direct puts or somebody else's. Records gather in buffers,
+//! one for each set of partition keys. A full or old buffer is written in three steps: a plan that names the
+//! object and the records is made durable; the object is written; the plan is cleared and the checkpoint moves.
+//! After a crash the plan is carried out again, from the log, onto the same object, so that nothing is lost and
+//! nothing is there twice. `docs/formats/delivery.md` has what is kept.
+
+mod buffers;
+mod checkpoint;
+mod content;
+mod deliveries;
+mod error;
+mod error_document;
+mod partition_keys;
+mod prefix;
+mod register;
+mod spec;
+mod time_pattern;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use deliveries::{Deliveries, DeliveryParts, NewDelivery, Put};
+pub use error::DeliveryError;
+pub use partition_keys::{InvalidQuery, PartitionQuery};
+pub use prefix::{InvalidPrefix, Prefix};
+pub use spec::{Conversion, Delivery, DeliverySpec, Source};
+pub use worker::DeliveryStatus;

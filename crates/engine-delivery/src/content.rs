@@ -1,0 +1,110 @@
+//! Buffers to the bytes of objects.
+
+use base::Millis;
+use engine_catalog::Table;
+use engine_formats::{JsonDecoder, arrow_schema, write_parquet};
+
+use crate::buffers::{Buffer, Held};
+use crate::error_document::{self, CatalogTable, ErrorType, Failed};
+use crate::spec::{Conversion, DeliverySpec};
+
+/// What a buffer becomes: the object, and the documents of records that could not be converted.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pub object: Vec<u8>,
+    pub errors: Vec<u8>,
+}
+
+/// Makes the objects of a buffer of good records; `table` is the conversion's. An error text means that the
+/// delivery cannot go on as configured.
+pub(crate) fn of_records(
+    spec: &DeliverySpec,
+    table: Option<&Table>,
+    buffer: &Buffer,
+    entry_name: &str,
+    now_ms: Millis,
+) -> Result<Content, String> {
+    if let (Some(conversion), Some(table)) = (&spec.conversion, table) {
+        return convert(conversion, table, buffer, now_ms);
+    }
+    let delimiter = spec.delimiter.as_deref().unwrap_or_default().as_bytes();
+    let mut joined = Vec::with_capacity(buffer.bytes() + buffer.len() * delimiter.len());
+    for record in buffer.records() {
+        joined.extend_from_slice(record.data);
+        joined.extend_from_slice(delimiter);
+    }
+    let object = spec
+        .compression
+        .compress(joined, entry_name)
+        .map_err(|error| error.to_string())?;
+    Ok(Content {
+        object,
+        errors: Vec::new(),
+    })
+}
+
+fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Millis) -> Result<Content, String> {
+    let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
+    let decoder = JsonDecoder::new(schema, conversion.json.clone());
+    let held: Vec<Held<'_>> = buffer.records().collect();
+    let records: Vec<&[u8]> = held.iter().map(|record| record.data).collect();
+    let (batch, rejected) = decoder.decode(&records).map_err(|error| error.to_string())?;
+    let mut content = Content::default();
+    if batch.num_rows() > 0 {
+        content.object = write_parquet(&batch, &conversion.parquet).map_err(|error| error.to_string())?;
+    }
+    let named = CatalogTable {
+        catalog_id: conversion.scope.account.to_string(),
+        database_name: conversion.database.clone(),
+        table_name: conversion.table.clone(),
+        region: conversion.scope.region.to_string(),
+        version_id: "LATEST".to_owned(),
+    };
+    for fault in rejected {
+        let record = &held[fault.index];
+        let (code, start) = if fault.malformed {
+            ("DataFormatConversion.MalformedData", "The record is not valid JSON")
+        } else {
+            (
+                "DataFormatConversion.InvalidSchema",
+                "The record does not fit the schema of the table",
+            )
+        };
+        let message = format!("{start}: {}", fault.message);
+        let failed = Failed {
+            arrival_ms: record.arrival_ms,
+            data: record.data,
+            code,
+            message: &message,
+            offset: Some(record.offset),
+            table: Some(&named),
+        };
+        error_document::write(&failed, now_ms, &mut content.errors);
+    }
+    Ok(content)
+}
+
+/// Makes the documents of a buffer of records that failed before they could be buffered with others.
+pub(crate) fn of_failures(kind: ErrorType, buffer: &Buffer, now_ms: Millis) -> Content {
+    let code = match kind {
+        ErrorType::MetadataExtractionFailed => "DynamicPartitioning.MetadataExtractionFailed",
+        ErrorType::FormatConversionFailed => "DataFormatConversion.InvalidSchema",
+    };
+    let mut object = Vec::new();
+    for record in buffer.records() {
+        let message = record.reason.unwrap_or_default();
+        let failed = Failed {
+            arrival_ms: record.arrival_ms,
+            data: record.data,
+            code,
+            message,
+            offset: None,
+            table: None,
+        };
+        error_document::write(&failed, now_ms, &mut object);
+    }
+    Content {
+        object,
+        errors: Vec::new(),
+    }
+}

@@ -1,0 +1,333 @@
+//! All delivery streams: made, found, changed, fed and removed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use base::{Clock, Millis, Random, Scope, Tasks};
+use bytes::Bytes;
+use engine_catalog::Catalog;
+use engine_log::streams::{Kind, NewStream, Stream, StreamId, Streams};
+use engine_log::{Batch, LogError};
+use parking_lot::RwLock;
+use serde_json::Value;
+use store_meta::{Keyspace, Meta, MetaError, Read};
+use store_objects::Objects;
+use tokio::sync::Mutex;
+
+use crate::DeliveryError;
+use crate::checkpoint::{self, InForce};
+use crate::spec::{Delivery, DeliverySpec, Source};
+use crate::worker::{DeliveryStatus, Worker};
+
+const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/streams");
+/// How long direct puts are kept while their destination is down.
+const RETENTION_HOURS: u32 = 24;
+
+/// What delivery streams work with.
+#[derive(Clone)]
+pub struct DeliveryParts {
+    pub meta: Meta,
+    pub streams: Streams,
+    pub objects: Objects,
+    pub catalog: Catalog,
+    pub clock: Clock,
+    pub random: Random,
+    pub tasks: Tasks,
+}
+
+/// What a new delivery stream shall be.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    pub scope: Scope,
+    pub name: String,
+    pub spec: DeliverySpec,
+    /// What the caller asked for, to be described back.
+    pub config: Value,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Where direct puts went: the records follow each other from `base_offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Put {
+    pub partition: u64,
+    pub base_offset: u64,
+    pub arrival_ms: Millis,
+}
+
+/// A handle on all delivery streams; clones share it.
+#[derive(Clone)]
+pub struct Deliveries(Arc<Inner>);
+
+struct Inner {
+    parts: DeliveryParts,
+    running: RwLock<HashMap<(Scope, String), Running>>,
+    /// Changes to the set are made one at a time.
+    changing: Mutex<()>,
+}
+
+struct Running {
+    delivery: Arc<Delivery>,
+    /// The stream of direct puts.
+    own: Option<Arc<Stream>>,
+    worker: Worker,
+}
+
+impl Deliveries {
+    /// Takes up every delivery stream where it was left.
+    pub fn open(parts: DeliveryParts) -> Result<Self, DeliveryError> {
+        let kept = parts
+            .meta
+            .read(|snapshot| snapshot.scan(&DELIVERIES, &(), None, usize::MAX))?;
+        let inner = Inner {
+            parts,
+            running: RwLock::default(),
+            changing: Mutex::new(()),
+        };
+        let this = Self(Arc::new(inner));
+        for (key, delivery) in kept {
+            let running = this.start(Arc::new(delivery))?;
+            this.0.running.write().insert(key, running);
+        }
+        Ok(this)
+    }
+
+    fn start(&self, delivery: Arc<Delivery>) -> Result<Running, DeliveryError> {
+        let own = match delivery.spec.source {
+            Source::DirectPut => self.0.parts.streams.get(&own_stream(&delivery)),
+            Source::Stream { .. } => None,
+        };
+        let worker = Worker::start(self.0.parts.clone(), delivery.clone())?;
+        Ok(Running { delivery, own, worker })
+    }
+
+    pub async fn create(&self, new: NewDelivery) -> Result<Arc<Delivery>, DeliveryError> {
+        let (this, parts) = (self.clone(), self.0.parts.clone());
+        // As a task of its own, so that a caller that hangs up leaves nothing half made.
+        let work = async move {
+            let _changing = this.0.changing.lock().await;
+            let key = (new.scope.clone(), new.name.clone());
+            if this.0.running.read().contains_key(&key) {
+                return Err(DeliveryError::Exists(new.name));
+            }
+            let now_ms = parts.clock.now_ms();
+            let delivery = Delivery {
+                scope: new.scope,
+                name: new.name,
+                uid: parts.random.uuid().to_string(),
+                version: 1,
+                created_ms: now_ms,
+                updated_ms: now_ms,
+                spec: new.spec,
+                config: new.config,
+                tags: new.tags,
+            };
+            let low = this.beginnings(&delivery).await?;
+            let in_force = InForce {
+                version: delivery.version,
+                spec: delivery.spec.clone(),
+            };
+            let stored = delivery.clone();
+            let write = parts.meta.write(move |tx| {
+                tx.put(&DELIVERIES, &key, &stored)?;
+                checkpoint::begin(tx, &stored.uid, &in_force, &low)
+            });
+            write.await?;
+            let delivery = Arc::new(delivery);
+            let running = this.start(delivery.clone())?;
+            this.0
+                .running
+                .write()
+                .insert((delivery.scope.clone(), delivery.name.clone()), running);
+            Ok(delivery)
+        };
+        self.0
+            .parts
+            .tasks
+            .spawn(work)
+            .await
+            .unwrap_or_else(|_| Err(LogError::Closed.into()))
+    }
+
+    /// The offsets that a new delivery stream begins at; makes its own stream where it takes direct puts.
+    async fn beginnings(&self, delivery: &Delivery) -> Result<Vec<(u64, u64)>, DeliveryError> {
+        let streams = &self.0.parts.streams;
+        match &delivery.spec.source {
+            Source::DirectPut => {
+                let new = NewStream {
+                    retention_hours: RETENTION_HOURS,
+                    ..NewStream::new(own_stream(delivery), 1)
+                };
+                streams.create(new).await?;
+                Ok(Vec::new())
+            }
+            Source::Stream { scope, name } => {
+                let stream = streams.get(&StreamId::new(Kind::Data, scope, name.clone()));
+                let stream = stream.ok_or_else(|| DeliveryError::SourceNotFound(name.clone()))?;
+                Ok(stream
+                    .partitions()
+                    .iter()
+                    .map(|partition| (partition.id(), partition.end_offset()))
+                    .collect())
+            }
+        }
+    }
+
+    pub fn get(&self, scope: &Scope, name: &str) -> Result<Arc<Delivery>, DeliveryError> {
+        let running = self.0.running.read();
+        let found = running
+            .get(&(scope.clone(), name.to_owned()))
+            .map(|running| running.delivery.clone());
+        found.ok_or_else(|| DeliveryError::NotFound(name.to_owned()))
+    }
+
+    /// At most `limit` delivery streams of the scope by name, behind `after` where given.
+    pub fn list(&self, scope: &Scope, after: Option<&str>, limit: usize) -> Vec<Arc<Delivery>> {
+        let running = self.0.running.read();
+        let behind = |name: &str| after.is_none_or(|after| name > after);
+        let mut found: Vec<_> = running
+            .values()
+            .map(|running| &running.delivery)
+            .filter(|delivery| delivery.scope == *scope && behind(&delivery.name))
+            .cloned()
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.truncate(limit);
+        found
+    }
+
+    /// Stops the delivery and forgets it. Records that are not delivered yet are gone.
+    pub async fn delete(&self, scope: &Scope, name: &str) -> Result<(), DeliveryError> {
+        let (this, key) = (self.clone(), (scope.clone(), name.to_owned()));
+        let work = async move {
+            let _changing = this.0.changing.lock().await;
+            let parts = &this.0.parts;
+            let delivery = this.get(&key.0, &key.1)?;
+            let (stored, uid) = (key.clone(), delivery.uid.clone());
+            let write = parts.meta.write(move |tx| {
+                tx.delete(&DELIVERIES, &stored)?;
+                Ok::<_, MetaError>(())
+            });
+            write.await?;
+            let running = this.0.running.write().remove(&key);
+            if let Some(running) = running {
+                running.worker.stop().await;
+            }
+            parts.meta.write(move |tx| checkpoint::forget(tx, &uid)).await?;
+            if delivery.spec.source == Source::DirectPut {
+                parts.streams.delete(&own_stream(&delivery)).await?;
+            }
+            Ok(())
+        };
+        self.0
+            .parts
+            .tasks
+            .spawn(work)
+            .await
+            .unwrap_or_else(|_| Err(LogError::Closed.into()))
+    }
+
+    /// Changes the settings. What is buffered is delivered by the old ones first.
+    pub async fn update(
+        &self,
+        scope: &Scope,
+        name: &str,
+        expected_version: u64,
+        spec: DeliverySpec,
+        config: Value,
+    ) -> Result<Arc<Delivery>, DeliveryError> {
+        let now_ms = self.0.parts.clock.now_ms();
+        let changed = self.change(scope, name, move |delivery| {
+            if delivery.version != expected_version {
+                return Err(DeliveryError::VersionMismatch {
+                    expected: expected_version,
+                    current: delivery.version,
+                });
+            }
+            (delivery.spec, delivery.config) = (spec, config);
+            delivery.version += 1;
+            delivery.updated_ms = now_ms;
+            Ok(())
+        });
+        let delivery = changed.await?;
+        if let Some(running) = self.0.running.read().get(&(scope.clone(), name.to_owned())) {
+            running.worker.settings_changed(delivery.clone());
+        }
+        Ok(delivery)
+    }
+
+    pub async fn set_tags(
+        &self,
+        scope: &Scope,
+        name: &str,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), DeliveryError> {
+        self.change(scope, name, move |delivery| {
+            delivery.tags = tags;
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn change(
+        &self,
+        scope: &Scope,
+        name: &str,
+        change: impl FnOnce(&mut Delivery) -> Result<(), DeliveryError> + Send + 'static,
+    ) -> Result<Arc<Delivery>, DeliveryError> {
+        let _changing = self.0.changing.lock().await;
+        let key = (scope.clone(), name.to_owned());
+        let (stored, missing) = (key.clone(), name.to_owned());
+        let write = self.0.parts.meta.write(move |tx| {
+            let mut delivery = tx.get(&DELIVERIES, &stored)?.ok_or(DeliveryError::NotFound(missing))?;
+            change(&mut delivery)?;
+            tx.put(&DELIVERIES, &stored, &delivery)?;
+            Ok::<_, DeliveryError>(delivery)
+        });
+        let delivery = Arc::new(write.await?);
+        if let Some(running) = self.0.running.write().get_mut(&key) {
+            running.delivery = delivery.clone();
+        }
+        Ok(delivery)
+    }
+
+    /// Takes records from a caller; they are durable when this returns.
+    pub async fn put(&self, scope: &Scope, name: &str, records: Vec<Bytes>) -> Result<Put, DeliveryError> {
+        let own = {
+            let running = self.0.running.read();
+            let found = running.get(&(scope.clone(), name.to_owned()));
+            let found = found.ok_or_else(|| DeliveryError::NotFound(name.to_owned()))?;
+            found
+                .own
+                .clone()
+                .ok_or_else(|| DeliveryError::NoDirectPuts(name.to_owned()))?
+        };
+        let partition = own.partitions().first().ok_or(LogError::NoPartition)?;
+        let bytes = records.iter().map(|record| record.len() + 16).sum();
+        let mut batch = Batch::new(partition, self.0.parts.clock.now_ms(), bytes);
+        records.iter().for_each(|record| batch.push(&[], None, record));
+        let appended = self.0.parts.streams.log().append(vec![batch]).await?;
+        let appended = appended.first().ok_or(LogError::Closed)?;
+        let (partition, base_offset, arrival_ms) = (appended.partition, appended.base_offset, appended.arrival_ms);
+        Ok(Put {
+            partition,
+            base_offset,
+            arrival_ms,
+        })
+    }
+
+    /// How every delivery stream is getting on.
+    pub fn status(&self) -> Vec<DeliveryStatus> {
+        let running = self.0.running.read();
+        let mut all: Vec<_> = running
+            .values()
+            .map(|running| running.worker.status(&running.delivery))
+            .collect();
+        all.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        all
+    }
+}
+
+pub(crate) fn own_stream(delivery: &Delivery) -> StreamId {
+    StreamId::new(Kind::Internal, &delivery.scope, delivery.own_stream())
+}
