@@ -1,5 +1,6 @@
 //! Repository chores: `cargo xtask <models|test|tidy|bench|new-operation>`.
 
+mod bench;
 mod models;
 mod new_operation;
 mod test;
@@ -26,8 +27,17 @@ enum Chore {
     Test(test::Arguments),
     /// Check the rules of the house: layers, lists, file sizes, licences.
     Tidy,
+    /// Measure throughput and latency against a release binary.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Start a new operation in a service crate: the file, its `mod` line and its `.on` line.
     NewOperation(new_operation::Arguments),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// PutRecords and PutRecord, durable, and GetRecords, beside the disk's own fsync.
+    Kinesis(bench::kinesis::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -35,6 +45,7 @@ fn main() -> Result<()> {
         Chore::Models => models::make(),
         Chore::Test(arguments) => test::run_all(&arguments),
         Chore::Tidy => tidy::check(),
+        Chore::Bench(Bench::Kinesis(arguments)) => bench::kinesis::run(&arguments),
         Chore::NewOperation(arguments) => new_operation::make(&arguments),
     }
 }

@@ -123,11 +123,15 @@ fn unused_dependencies(package: &Package, all: &[Package], problems: &mut Vec<St
         text.push_str(&fs::read_to_string(file)?);
     }
     for dependency in &package.dependencies {
-        let name = dependency
-            .rename
-            .as_deref()
-            .unwrap_or(&dependency.name)
-            .replace('-', "_");
+        let found = all.iter().find(|package| package.name.as_str() == dependency.name);
+        let library = found.and_then(|package| {
+            package
+                .targets
+                .iter()
+                .find(|target| target.is_lib() || target.is_proc_macro())
+        });
+        let name = library.map_or(dependency.name.as_str(), |target| target.name.as_str());
+        let name = dependency.rename.as_deref().unwrap_or(name).replace('-', "_");
         if !mentions(&text, &name) {
             problems.push(format!(
                 "{} does not use its dependency {}",

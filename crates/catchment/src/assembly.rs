@@ -7,10 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use base::{Clock, Random, Tasks};
 use engine_catalog::Catalog;
+use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
 use engine_log::streams::Streams;
 use engine_log::{Log, LogOptions};
 use protocol_aws::Gateway;
 use serde_json::{Map, Value, json};
+use service_s3::S3Service;
 use store_meta::Meta;
 use store_objects::Objects;
 
@@ -24,6 +26,7 @@ pub(crate) struct Platform {
     pub gateway: Gateway,
     pub tasks: Tasks,
     log: Log,
+    deliveries: Deliveries,
     metrics: Arc<Metrics>,
     started: Instant,
     data_dir: String,
@@ -37,7 +40,7 @@ impl Platform {
         std::fs::create_dir_all(data_dir).with_context(|| format!("could not make {}", data_dir.display()))?;
         let (clock, random, tasks) = (Clock::system(), Random::from_os(), Tasks::new());
         let meta = open_meta(data_dir)?;
-        let _objects = Objects::open(
+        let objects = Objects::open(
             &data_dir.join("objects"),
             meta.clone(),
             clock.clone(),
@@ -55,6 +58,18 @@ impl Platform {
             .context("could not open the streams")?;
         let catalog = Catalog::new(meta.clone(), clock.clone());
 
+        let parts = DeliveryParts {
+            meta: meta.clone(),
+            streams: streams.clone(),
+            objects: objects.clone(),
+            catalog: catalog.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            tasks: tasks.clone(),
+        };
+        let deliveries = Deliveries::open(parts).context("could not open the delivery streams")?;
+
+        let s3 = S3Service::new(objects.clone(), random.clone());
         let metrics = Arc::new(Metrics::default());
         let observer = metrics.clone();
         let gateway = Gateway::builder(clock.clone(), random.clone(), tasks.clone())
@@ -62,6 +77,10 @@ impl Platform {
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
             .service(service_kinesis::service(service_kinesis::Kinesis::new(streams)))
             .service(service_sts::service())
+            .s3(Box::new(move |request| {
+                let s3 = s3.clone();
+                Box::pin(async move { s3.call(request).await })
+            }))
             .observer(move |finished| {
                 observer.count(finished);
                 let (service, operation, request_id) = (finished.service, finished.operation, finished.request_id);
@@ -77,6 +96,7 @@ impl Platform {
             gateway,
             tasks,
             log,
+            deliveries,
             metrics,
             started: Instant::now(),
             data_dir,
@@ -108,6 +128,7 @@ impl Platform {
             "data_dir": self.data_dir,
             "requests": self.metrics.total(),
             "services": Value::Object(services.collect::<Map<_, _>>()),
+            "deliveries": self.deliveries.status().iter().map(delivery_status).collect::<Value>(),
             "log": {
                 "partitions": log.partitions.len(),
                 "files": log.files,
@@ -119,6 +140,57 @@ impl Platform {
                 "refusing_writes": log.poisoned,
             },
         })
+    }
+
+    fn delivery_metrics(&self, out: &mut String) {
+        type Figure = (&'static str, &'static str, &'static str, fn(&DeliveryStatus) -> u64);
+        const FIGURES: [Figure; 5] = [
+            (
+                "catchment_delivery_lag_records",
+                "gauge",
+                "Records in the log that are not read yet.",
+                |s| s.lag_records,
+            ),
+            (
+                "catchment_delivery_buffered_bytes",
+                "gauge",
+                "Bytes that wait in buffers.",
+                |s| s.buffered_bytes as u64,
+            ),
+            (
+                "catchment_delivery_records_total",
+                "counter",
+                "Records delivered since the start.",
+                |s| s.delivered_records,
+            ),
+            (
+                "catchment_delivery_failed_records_total",
+                "counter",
+                "Records under the error prefix.",
+                |s| s.failed_records,
+            ),
+            (
+                "catchment_delivery_failing",
+                "gauge",
+                "1 while the last attempt failed.",
+                |s| u64::from(s.last_error.is_some()),
+            ),
+        ];
+        let all = self.deliveries.status();
+        for (name, kind, help, value) in FIGURES {
+            describe(out, name, kind, help);
+            for status in &all {
+                line(
+                    out,
+                    name,
+                    &[
+                        ("delivery_stream", &status.name),
+                        ("region", status.scope.region.as_str()),
+                    ],
+                    value(status),
+                );
+            }
+        }
     }
 
     /// The page that Prometheus reads.
@@ -163,6 +235,7 @@ impl Platform {
             describe(&mut out, name, kind, help);
             line(&mut out, name, &[], value);
         }
+        self.delivery_metrics(&mut out);
         describe(
             &mut out,
             "catchment_uptime_seconds",
@@ -177,6 +250,23 @@ impl Platform {
         );
         out
     }
+}
+
+fn delivery_status(status: &DeliveryStatus) -> Value {
+    json!({
+        "name": status.name,
+        "account": status.scope.account,
+        "region": status.scope.region,
+        "lag_records": status.lag_records,
+        "buffered_records": status.buffered_records,
+        "buffered_bytes": status.buffered_bytes,
+        "delivered_records": status.delivered_records,
+        "delivered_objects": status.delivered_objects,
+        "delivered_bytes": status.delivered_bytes,
+        "failed_records": status.failed_records,
+        "last_object": status.last_object,
+        "last_error": status.last_error,
+    })
 }
 
 fn open_meta(data_dir: &Path) -> Result<Meta> {

@@ -169,6 +169,10 @@ impl Buffers {
         self.by_key.values().map(|buffer| buffer.oldest_ms).min()
     }
 
+    pub(crate) fn get(&self, key: &BufferKey) -> Option<&Buffer> {
+        self.by_key.get(key)
+    }
+
     pub(crate) fn take(&mut self, key: &BufferKey) -> Option<Buffer> {
         let buffer = self.by_key.remove(key)?;
         self.bytes -= buffer.bytes();

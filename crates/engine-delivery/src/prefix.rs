@@ -78,21 +78,31 @@ impl Prefix {
     /// The names behind `partitionKeyFromQuery`.
     #[must_use]
     pub fn query_keys(&self) -> Vec<&str> {
-        let name = |part| match part {
-            &Part::PartitionKeyFromQuery(ref name) => Some(name.as_str()),
-            _ => None,
+        let name = |part| {
+            if let Part::PartitionKeyFromQuery(name) = part {
+                Some(name)
+            } else {
+                None
+            }
         };
-        self.parts.iter().filter_map(name).collect()
+        self.names(name)
     }
 
     /// The names behind `partitionKeyFromLambda`.
     #[must_use]
     pub fn lambda_keys(&self) -> Vec<&str> {
-        let name = |part| match part {
-            &Part::PartitionKeyFromLambda(ref name) => Some(name.as_str()),
-            _ => None,
+        let name = |part| {
+            if let Part::PartitionKeyFromLambda(name) = part {
+                Some(name)
+            } else {
+                None
+            }
         };
-        self.parts.iter().filter_map(name).collect()
+        self.names(name)
+    }
+
+    fn names<'p>(&'p self, name: impl Fn(&'p Part) -> Option<&'p String>) -> Vec<&'p str> {
+        self.parts.iter().filter_map(name).map(String::as_str).collect()
     }
 
     pub(crate) fn evaluate(&self, values: &Values<'_>, random: &Random) -> Result<String, InvalidPrefix> {

@@ -1,1 +1,384 @@
+//! Delivery streams over real stores in a temporary directory, ended and taken up again.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Random, Scope, Tasks};
+use bytes::Bytes;
+use engine_catalog::{Catalog, Column, DatabaseSpec, StorageDescriptor, TableSpec};
+use engine_formats::{Compression, JsonOptions, ParquetOptions};
+use engine_log::streams::Streams;
+use engine_log::{Log, LogOptions};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+use store_meta::Meta;
+use store_objects::Objects;
+
+use crate::{Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, NewDelivery, Source};
+
+/// No test waits longer for a state.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+struct Platform {
+    deliveries: Deliveries,
+    parts: DeliveryParts,
+}
+
+impl Platform {
+    fn open(dir: &Path) -> Self {
+        let (clock, random, tasks) = (Clock::system(), Random::from_os(), Tasks::new());
+        let meta = Meta::open(dir.join("meta.redb")).expect("metadata");
+        let objects = Objects::open(
+            &dir.join("objects"),
+            meta.clone(),
+            clock.clone(),
+            random.clone(),
+            tasks.clone(),
+        )
+        .expect("objects");
+        let log = Log::open(LogOptions::new(dir.join("log"), clock.clone(), tasks.clone())).expect("log");
+        let streams = Streams::open(log, meta.clone(), clock.clone(), tasks.clone()).expect("streams");
+        let catalog = Catalog::new(meta.clone(), clock.clone());
+        let parts = DeliveryParts {
+            meta,
+            streams,
+            objects,
+            catalog,
+            clock,
+            random,
+            tasks,
+        };
+        Self {
+            deliveries: Deliveries::open(parts.clone()).expect("deliveries"),
+            parts,
+        }
+    }
+
+    async fn close(self) {
+        self.parts.tasks.shutdown().await;
+        self.parts.streams.log().close().await;
+    }
+
+    async fn bucket(&self) {
+        self.parts
+            .objects
+            .create_bucket(&Scope::default(), "lake")
+            .await
+            .expect("a bucket");
+    }
+
+    async fn create(&self, spec: DeliverySpec) {
+        let (scope, name) = (Scope::default(), "flights".to_owned());
+        let new = NewDelivery {
+            scope,
+            name,
+            spec,
+            config: Value::Null,
+            tags: BTreeMap::new(),
+        };
+        self.deliveries.create(new).await.expect("creates");
+    }
+
+    async fn put(&self, records: &[&str]) {
+        let records = records
+            .iter()
+            .map(|record| Bytes::copy_from_slice(record.as_bytes()))
+            .collect();
+        self.deliveries
+            .put(&Scope::default(), "flights", records)
+            .await
+            .expect("puts");
+    }
+
+    /// The objects under a prefix by name.
+    async fn objects(&self, prefix: &str) -> Vec<(String, Bytes)> {
+        let page = self
+            .parts
+            .objects
+            .list("lake", prefix, None, 1_000)
+            .await
+            .expect("lists");
+        let mut found = Vec::new();
+        for object in page.objects {
+            found.push((
+                object.key.clone(),
+                self.parts.objects.get_bytes("lake", &object.key).await.expect("reads"),
+            ));
+        }
+        found
+    }
+
+    /// Waits until every record put so far is delivered or failed.
+    async fn settled(&self, records: u64) {
+        let reached = async {
+            loop {
+                let status = &self.deliveries.status()[0];
+                if status.delivered_records + status.failed_records >= records {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let outcome = tokio::time::timeout(WAIT_MAX, reached).await;
+        assert!(outcome.is_ok(), "{:?}", self.deliveries.status());
+    }
+}
+
+fn spec() -> DeliverySpec {
+    DeliverySpec {
+        source: Source::DirectPut,
+        bucket: "lake".into(),
+        prefix: "raw/!{timestamp:yyyy}/".into(),
+        error_prefix: "errors/!{firehose:error-output-type}/".into(),
+        buffer_bytes: 1 << 20,
+        buffer_interval_ms: 0,
+        compression: Compression::None,
+        file_extension: None,
+        time_zone: "UTC".into(),
+        partition_query: None,
+        delimiter: Some("\n".into()),
+        conversion: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_arrive_once_over_restarts_and_trials() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut sent = Vec::new();
+    for restart in 0..4 {
+        let platform = Platform::open(dir.path());
+        if restart == 0 {
+            platform.create(spec()).await;
+        }
+        if restart == 2 {
+            // Until now every attempt failed and left its plan.
+            platform.bucket().await;
+        }
+        for batch in 0..20 {
+            let records: Vec<String> = (0..10).map(|n| format!("{restart}-{batch}-{n}")).collect();
+            platform
+                .put(&records.iter().map(String::as_str).collect::<Vec<_>>())
+                .await;
+            sent.extend(records);
+        }
+        if restart == 1 {
+            let failing = async {
+                while platform.deliveries.status()[0].last_error.is_none() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(WAIT_MAX, failing)
+                .await
+                .expect("a missing bucket is reported");
+        }
+        if restart == 3 {
+            let complete = async {
+                loop {
+                    let objects = platform.objects("raw/").await;
+                    let count: usize = objects
+                        .iter()
+                        .map(|(_, content)| content.iter().filter(|b| **b == b'\n').count())
+                        .sum();
+                    if count >= sent.len() {
+                        return objects;
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let objects = tokio::time::timeout(WAIT_MAX, complete)
+                .await
+                .expect("all are delivered");
+            let mut found: Vec<String> = objects
+                .iter()
+                .flat_map(|(_, content)| std::str::from_utf8(content).expect("text").lines().map(str::to_owned))
+                .collect();
+            found.sort();
+            sent.sort();
+            assert_eq!(found, sent);
+        }
+        platform.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_partitioned_converted_registered_and_bad_ones_documented() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.bucket().await;
+    let scope = Scope::default();
+    let catalog = &platform.parts.catalog;
+    catalog
+        .create_database(
+            &scope,
+            DatabaseSpec {
+                name: "d".into(),
+                ..DatabaseSpec::default()
+            },
+        )
+        .await
+        .expect("a database");
+    let table = TableSpec {
+        name: "t".into(),
+        partition_keys: vec![Column::new("carrier", "string")],
+        parameters: Some(BTreeMap::from([(
+            "catchment.register_partitions".to_owned(),
+            "true".to_owned(),
+        )])),
+        storage_descriptor: Some(StorageDescriptor {
+            columns: vec![Column::new("n", "int"), Column::new("carrier_name", "string")],
+            location: Some("s3://lake/flights/".into()),
+            ..StorageDescriptor::default()
+        }),
+        ..TableSpec::default()
+    };
+    catalog.create_table(&scope, "d", table).await.expect("a table");
+    platform
+        .create(DeliverySpec {
+            prefix: "flights/carrier=!{partitionKeyFromQuery:carrier}/".into(),
+            partition_query: Some("{carrier: .c}".into()),
+            conversion: Some(Conversion {
+                scope: scope.clone(),
+                database: "d".into(),
+                table: "t".into(),
+                json: JsonOptions::default(),
+                parquet: ParquetOptions::default(),
+            }),
+            ..spec()
+        })
+        .await;
+    platform
+        .put(&[
+            r#"{"n": 1, "c": "UA", "carrier_name": "United"}"#,
+            r#"{"n": "x", "c": "UA"}"#,
+            r#"{"n": 2, "c": "AA"}"#,
+            r#"{"n": 3}"#,
+            "not json",
+            r#"{"n": 4, "c": "UA"}"#,
+        ])
+        .await;
+    platform.settled(6).await;
+    let mut rows = BTreeMap::new();
+    for (key, content) in platform.objects("flights/").await {
+        assert!(key.ends_with(".parquet"), "{key}");
+        let carrier = key.split(['=', '/']).nth(2).expect("a carrier").to_owned();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(content)
+            .expect("Parquet")
+            .build()
+            .expect("a reader")
+        {
+            let batch = batch.expect("a batch");
+            let numbers = batch
+                .column(0)
+                .as_any()
+                .downcast_ref::<arrow::array::Int32Array>()
+                .expect("ints");
+            rows.entry(carrier.clone())
+                .or_insert_with(Vec::new)
+                .extend(numbers.values().iter().copied());
+        }
+    }
+    assert_eq!(
+        rows,
+        BTreeMap::from([("AA".to_owned(), vec![2]), ("UA".to_owned(), vec![1, 4])])
+    );
+
+    let documents = |objects: Vec<(String, Bytes)>| -> Vec<Value> {
+        let lines = |content: &Bytes| {
+            content
+                .split(|b| *b == b'\n')
+                .filter(|l| !l.is_empty())
+                .map(|l| serde_json::from_slice(l).expect("JSON"))
+                .collect::<Vec<Value>>()
+        };
+        objects.iter().flat_map(|(_, content)| lines(content)).collect()
+    };
+    let unconverted = documents(platform.objects("errors/format-conversion-failed/").await);
+    assert_eq!(unconverted.len(), 1);
+    assert_eq!(unconverted[0]["errorCode"], "DataFormatConversion.InvalidSchema");
+    assert_eq!(unconverted[0]["rawData"], "eyJuIjogIngiLCAiYyI6ICJVQSJ9");
+    assert!(
+        unconverted[0]["errorMessage"]
+            .as_str()
+            .expect("a message")
+            .contains("column n (Int32)"),
+        "{unconverted:?}"
+    );
+    assert_eq!(unconverted[0]["dataCatalogTable"]["tableName"], "t");
+    let unpartitioned = documents(platform.objects("errors/metadata-extraction-failed/").await);
+    assert_eq!(unpartitioned.len(), 2);
+
+    let known = |values: &str| {
+        catalog
+            .partition(&scope, "d", "t", &std::iter::once(values).collect())
+            .map(|p| p.spec.storage_descriptor.and_then(|s| s.location))
+    };
+    assert_eq!(
+        known("UA").expect("a partition").as_deref(),
+        Some("s3://lake/flights/carrier=UA/")
+    );
+    assert_eq!(
+        known("AA").expect("a partition").as_deref(),
+        Some("s3://lake/flights/carrier=AA/")
+    );
+    platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_change_between_records_and_names_are_unique() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.bucket().await;
+    platform.create(spec()).await;
+    let scope = Scope::default();
+    let again = NewDelivery {
+        scope: scope.clone(),
+        name: "flights".into(),
+        spec: spec(),
+        config: Value::Null,
+        tags: BTreeMap::new(),
+    };
+    assert!(matches!(
+        platform.deliveries.create(again).await,
+        Err(DeliveryError::Exists(_))
+    ));
+    platform.put(&["before"]).await;
+    platform.settled(1).await;
+    let other = DeliverySpec {
+        prefix: "other/!{timestamp:yyyy}/".into(),
+        ..spec()
+    };
+    let stale = platform
+        .deliveries
+        .update(&scope, "flights", 7, other.clone(), Value::Null)
+        .await;
+    assert!(matches!(
+        stale,
+        Err(DeliveryError::VersionMismatch {
+            expected: 7,
+            current: 1
+        })
+    ));
+    let updated: Arc<_> = platform
+        .deliveries
+        .update(&scope, "flights", 1, other, Value::Null)
+        .await
+        .expect("updates");
+    assert_eq!(updated.version, 2);
+    platform.put(&["after"]).await;
+    platform.settled(2).await;
+    assert_eq!(
+        platform.objects("raw/").await.len() + platform.objects("other/").await.len(),
+        2
+    );
+    platform.deliveries.delete(&scope, "flights").await.expect("deletes");
+    assert!(matches!(
+        platform.deliveries.get(&scope, "flights"),
+        Err(DeliveryError::NotFound(_))
+    ));
+    platform.create(spec()).await;
+    platform.put(&["anew"]).await;
+    platform.settled(1).await;
+    platform.close().await;
+}

@@ -57,7 +57,11 @@ fn quoted<'p>(text: &'p str, out: &mut String) -> Result<&'p str, String> {
 }
 
 fn field(letter: char, count: usize, time: DateTime<Tz>, out: &mut String) -> Result<(), String> {
-    let hour12 = if time.hour() % 12 == 0 { 12 } else { time.hour() % 12 };
+    let hour12 = if time.hour().is_multiple_of(12) {
+        12
+    } else {
+        time.hour() % 12
+    };
     let number = match letter {
         'y' | 'u' | 'Y' if count == 2 => i64::from(time.year().rem_euclid(100)),
         'y' | 'u' => i64::from(time.year()),

@@ -379,19 +379,22 @@ impl Line {
     /// Plans, writes and commits buffers. On failure they stay planned, and [`Line::finish`] tries them again
     /// under the same names.
     async fn write(&mut self, keys: Vec<BufferKey>) -> Result<(), String> {
-        let mut writes = Vec::with_capacity(keys.len());
+        // All plans stand before any buffer leaves the set: a failure here changes nothing.
+        let mut planned = Vec::with_capacity(keys.len());
         for key in keys {
-            let names = self
-                .buffers
-                .take(&key)
-                .map(|buffer| self.plan(&key, &buffer).map(|plan| (buffer, plan)));
-            match names.transpose()? {
-                Some((buffer, plan)) => writes.push(Write {
+            if let Some(buffer) = self.buffers.get(&key) {
+                let plan = self.plan(&key, buffer)?;
+                planned.push((key, plan));
+            }
+        }
+        let mut writes = Vec::with_capacity(planned.len());
+        for (key, plan) in planned {
+            if let Some(buffer) = self.buffers.take(&key) {
+                writes.push(Write {
                     key,
                     buffer: Arc::new(buffer),
                     plan,
-                }),
-                None => continue,
+                });
             }
         }
         let plans = writes
@@ -399,17 +402,17 @@ impl Line {
             .map(|write| (write.key.to_text(), write.plan.clone()))
             .collect();
         let mut pause = PAUSE;
-        let mut planned = false;
+        let mut saved = false;
         // The buffers are out of the set now, so this goes on until they are written or the work ends; what is
         // not written then is planned, or still in the log above the low mark.
         loop {
             let outcome = async {
-                if !planned {
+                if !saved {
                     checkpoint::save_plans(&self.parts.meta, &self.delivery.uid, Clone::clone(&plans))
                         .await
                         .map_err(text)?;
                 }
-                planned = true;
+                saved = true;
                 self.finish(&writes).await
             };
             let Err(error) = outcome.await else { return Ok(()) };
