@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
@@ -17,7 +17,9 @@ const JOBS_PER_COMMIT_MAX: usize = 1024;
 const CACHE_BYTES: usize = 16 << 20;
 
 type Answer = Box<dyn FnOnce(Result<(), MetaError>) + Send>;
-type Job = Box<dyn FnOnce(&WriteTransaction) -> Result<Answer, (Answer, MetaError)> + Send>;
+/// Runs a closure in the given transaction, or, where none could begin, answers it with the reason.
+type Job = Box<dyn FnOnce(Result<&WriteTransaction, MetaError>) -> Result<Answer, (Answer, MetaError)> + Send>;
+type Opener = Box<dyn Fn() -> Result<Database, MetaError> + Send + Sync>;
 
 /// A handle on the store; clones share it. The last one to go closes the file.
 #[derive(Clone)]
@@ -29,21 +31,22 @@ struct Inner {
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The database, absent while it could not be opened again after an I/O error.
+/// The database, or why it could not be opened again after an I/O error.
 struct File {
-    path: PathBuf,
-    database: RwLock<Option<Database>>,
+    open: Opener,
+    database: RwLock<Result<Database, MetaError>>,
 }
 
 impl Meta {
     /// Opens the file at `path`, or makes it. A crash at any moment leaves the last committed state.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MetaError> {
         let path = path.as_ref().to_owned();
-        let database = open_database(&path)?;
-        let file = Arc::new(File {
-            path,
-            database: RwLock::new(Some(database)),
-        });
+        Self::start(Box::new(move || builder().create(&path).map_err(MetaError::storage)))
+    }
+
+    fn start(open: Opener) -> Result<Self, MetaError> {
+        let database = RwLock::new(Ok(open()?));
+        let file = Arc::new(File { open, database });
         let (jobs, queue) = mpsc::channel();
         let committer = std::thread::Builder::new()
             .name("meta-commit".into())
@@ -61,10 +64,13 @@ impl Meta {
 
     /// Runs `work` on a consistent view of the store.
     pub fn read<T, E: From<MetaError>>(&self, work: impl FnOnce(&Snapshot) -> Result<T, E>) -> Result<T, E> {
-        let guard = self.0.file.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = guard
-            .as_ref()
-            .ok_or(MetaError::Storage("the file could not be opened again".into()))?;
+        let mut guard = self.0.file.opened();
+        if guard.is_err() {
+            drop(guard);
+            self.0.file.reopen_if_closed();
+            guard = self.0.file.opened();
+        }
+        let database = guard.as_ref().map_err(MetaError::clone)?;
         let transaction = database.begin_read().map_err(MetaError::storage)?;
         work(&Snapshot { transaction })
     }
@@ -120,7 +126,10 @@ where
     E: From<MetaError> + Send + 'static,
 {
     Box::new(move |transaction| {
-        let mut tx = Tx::new(transaction);
+        let mut tx = match transaction {
+            Ok(transaction) => Tx::new(transaction),
+            Err(error) => return Ok(Box::new(move |_| answer(Err(error.into())))),
+        };
         match catch_unwind(AssertUnwindSafe(|| work(&mut tx))) {
             Ok(Ok(value)) => Ok(Box::new(move |committed| {
                 answer(committed.map(|()| value).map_err(E::from))
@@ -158,6 +167,7 @@ fn commit_loop(file: &File, queue: &mpsc::Receiver<Job>) {
         let (answers, outcome) = commit(file, jobs);
         if let Err(error) = &outcome {
             tracing::error!(%error, "a metadata transaction failed");
+            // redb refuses all work after an I/O error until the file is opened afresh.
             file.reopen();
         }
         for answer in answers {
@@ -168,52 +178,68 @@ fn commit_loop(file: &File, queue: &mpsc::Receiver<Job>) {
 
 /// Runs the jobs in one transaction. On an error nothing of any of them was kept.
 fn commit(file: &File, jobs: Vec<Job>) -> (Vec<Answer>, Result<(), MetaError>) {
-    let guard = file.database.read().unwrap_or_else(PoisonError::into_inner);
-    let begun = match guard.as_ref() {
-        Some(database) => database.begin_write().map_err(MetaError::storage),
-        None => Err(MetaError::Storage("the file could not be opened again".into())),
-    };
-    let transaction = match begun {
-        Ok(transaction) => transaction,
-        // Without a transaction the jobs cannot run, and dropping them answers `Closed`.
-        Err(error) => return (Vec::new(), Err(error)),
-    };
+    let guard = file.opened();
+    let begun = guard
+        .as_ref()
+        .map_err(MetaError::clone)
+        .and_then(|database| database.begin_write().map_err(MetaError::storage));
     let mut answers = Vec::with_capacity(jobs.len());
-    let mut failed = None;
+    let mut outcome = begun.as_ref().map(drop).map_err(MetaError::clone);
     for job in jobs {
-        match job(&transaction) {
+        // Once the disk has failed, what follows fails for the same reason and need not be tried.
+        let transaction = match &outcome {
+            Ok(()) => begun.as_ref().map_err(MetaError::clone),
+            Err(error) => Err(error.clone()),
+        };
+        match job(transaction) {
             Ok(answer) => answers.push(answer),
             Err((answer, error)) => {
                 answers.push(answer);
-                failed = Some(error);
+                outcome = Err(error);
             }
         }
     }
-    let outcome = match failed {
-        Some(error) => Err(error),
-        None => transaction.commit().map_err(MetaError::storage),
-    };
+    if let (Ok(()), Ok(transaction)) = (&outcome, begun) {
+        outcome = transaction.commit().map_err(MetaError::storage);
+    }
     (answers, outcome)
 }
 
 impl File {
-    /// redb refuses all work after an I/O error until the file is opened afresh.
+    fn opened(&self) -> RwLockReadGuard<'_, Result<Database, MetaError>> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reopen(&self) {
+        self.open_into(&mut self.database.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// For readers, who need not wait for the next write to find that the disk is well again.
+    fn reopen_if_closed(&self) {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        database.take();
-        match open_database(&self.path) {
-            Ok(opened) => *database = Some(opened),
-            Err(error) => tracing::error!(%error, path = %self.path.display(), "the metadata store stays closed"),
+        if database.is_err() {
+            self.open_into(&mut database);
+        }
+    }
+
+    fn open_into(&self, database: &mut Result<Database, MetaError>) {
+        // The old handle holds the file's lock.
+        *database = Err(MetaError::Closed);
+        *database = (self.open)();
+        if let Err(error) = database {
+            tracing::error!(%error, "the metadata store could not be opened again");
         }
     }
 }
 
-fn open_database(path: &Path) -> Result<Database, MetaError> {
-    Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .create(path)
-        .map_err(MetaError::storage)
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
+
+#[cfg(test)]
+mod faults;
 
 #[cfg(test)]
 mod tests {

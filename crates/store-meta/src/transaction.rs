@@ -99,6 +99,8 @@ pub struct Tx<'t> {
     transaction: &'t WriteTransaction,
     /// What stood there before each write, oldest first.
     undo: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    /// The first failure of the disk; what redb says of later ones is only that there was an earlier one.
+    failed: Option<MetaError>,
 }
 
 impl<'t> Tx<'t> {
@@ -106,6 +108,7 @@ impl<'t> Tx<'t> {
         Self {
             transaction,
             undo: Vec::new(),
+            failed: None,
         }
     }
 
@@ -151,14 +154,19 @@ impl<'t> Tx<'t> {
     }
 
     fn write_bytes(&mut self, table: Table, key: Vec<u8>, value: Option<&[u8]>) -> Result<bool, MetaError> {
-        let before = apply(self.transaction, table, &key, value)?;
+        let before = apply(self.transaction, table, &key, value).inspect_err(|error| {
+            self.failed.get_or_insert_with(|| error.clone());
+        })?;
         let existed = before.is_some();
         self.undo.push((table, key, before));
         Ok(existed)
     }
 
-    /// Takes this closure's writes back.
+    /// Takes this closure's writes back. A disk that failed on one of them fails the whole transaction.
     pub(crate) fn roll_back(self) -> Result<(), MetaError> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
         for (table, key, before) in self.undo.into_iter().rev() {
             apply(self.transaction, table, &key, before.as_deref())?;
         }
