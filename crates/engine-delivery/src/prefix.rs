@@ -78,31 +78,23 @@ impl Prefix {
     /// The names behind `partitionKeyFromQuery`.
     #[must_use]
     pub fn query_keys(&self) -> Vec<&str> {
-        let name = |part| {
-            if let Part::PartitionKeyFromQuery(name) = part {
-                Some(name)
-            } else {
-                None
-            }
-        };
-        self.names(name)
+        self.names(|part| matches!(part, Part::PartitionKeyFromQuery(_)))
     }
 
     /// The names behind `partitionKeyFromLambda`.
     #[must_use]
     pub fn lambda_keys(&self) -> Vec<&str> {
-        let name = |part| {
-            if let Part::PartitionKeyFromLambda(name) = part {
-                Some(name)
-            } else {
-                None
-            }
-        };
-        self.names(name)
+        self.names(|part| matches!(part, Part::PartitionKeyFromLambda(_)))
     }
 
-    fn names<'p>(&'p self, name: impl Fn(&'p Part) -> Option<&'p String>) -> Vec<&'p str> {
-        self.parts.iter().filter_map(name).map(String::as_str).collect()
+    fn names(&self, wanted: impl Fn(&Part) -> bool) -> Vec<&str> {
+        let mut names = Vec::new();
+        for part in self.parts.iter().filter(|part| wanted(part)) {
+            if let Part::PartitionKeyFromQuery(name) | Part::PartitionKeyFromLambda(name) = part {
+                names.push(name.as_str());
+            }
+        }
+        names
     }
 
     pub(crate) fn evaluate(&self, values: &Values<'_>, random: &Random) -> Result<String, InvalidPrefix> {
