@@ -148,7 +148,7 @@ async fn partitions_are_created_once_filtered_paged_and_go_with_their_table() {
     let mut after: Option<PartitionValues> = None;
     loop {
         let page = catalog
-            .partitions(&scope, "lake", "t", &filter, after.as_ref(), 4)
+            .partitions(&scope, "lake", "t", after.as_ref(), 4, |p| filter.matches(&p.spec.values))
             .unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.spec.values.clone());
@@ -176,7 +176,7 @@ async fn partitions_are_created_once_filtered_paged_and_go_with_their_table() {
     catalog.create_table(&scope, "lake", table("t")).await.unwrap();
     assert!(
         catalog
-            .partitions(&scope, "lake", "t", &PartitionFilter::all(), None, 10)
+            .partitions(&scope, "lake", "t", None, 10, |_| true)
             .unwrap()
             .is_empty()
     );

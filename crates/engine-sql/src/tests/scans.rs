@@ -182,7 +182,7 @@ async fn large_text_files_are_read_in_parts_without_loss() {
 
 #[tokio::test]
 async fn a_dropped_query_stops_and_memory_has_a_bound() {
-    let lake = Lake::with(|settings| settings.memory_bytes_max = 8 << 20).await;
+    let lake = Lake::with(|settings| settings.memory_bytes_max = 32 << 20).await;
     let endless =
         "select count(*) from generate_series(1, 100000000) as a(x) cross join generate_series(1, 100000) as b(y)";
     let statement = lake.engine.parse(endless).unwrap();
