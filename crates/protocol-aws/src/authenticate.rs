@@ -49,13 +49,23 @@ impl Authentication {
     }
 }
 
-/// What a request says of its signature, before anything is checked.
+/// Who a request says it is from, before anything is checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
-    pub key_id: String,
-    pub scope: CredentialScope,
+    /// The key and where the request is for, as far as they can be read.
+    pub credential: Option<(String, CredentialScope)>,
+    /// `Ok(None)` of a request that is not signed at all, a text of what is wrong with a signature that cannot
+    /// be read.
+    signature: Result<Option<Signature>, String>,
+    is_presigned: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Signature {
+    key_id: String,
+    scope: CredentialScope,
     signed_headers: Vec<String>,
-    signature: String,
+    text: String,
     /// `yyyyMMddTHHmmssZ`.
     time: String,
     /// Seconds, of a presigned URL.
@@ -69,46 +79,61 @@ pub(crate) struct Caller {
     pub access_key: String,
 }
 
-/// Reads the claim of a request; `Ok(None)` where it is unsigned.
-pub(crate) fn claim(parts: &Parts) -> Result<Option<Claim>, String> {
+/// Reads what the request says of its caller.
+pub(crate) fn claim(parts: &Parts) -> Claim {
     if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-        let text = value
-            .to_str()
-            .map_err(|_| "Authorization header is no text".to_owned())?;
-        return header_claim(text, &parts.headers).map(Some);
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let stated = text
+            .split([' ', ','])
+            .find_map(|field| field.strip_prefix("Credential="));
+        return Claim {
+            credential: stated.and_then(|text| credential(text).ok()),
+            signature: header_signature(&text, &parts.headers).map(Some),
+            is_presigned: false,
+        };
     }
     let query = uri::pairs(parts.uri.query().unwrap_or_default());
     let find = |name: &str| {
-        query
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.clone())
+        let found = query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     };
-    let Some(signature) = find("X-Amz-Signature") else {
-        return Ok(None);
-    };
+    if find("X-Amz-Signature").is_none() {
+        return Claim {
+            credential: None,
+            signature: Ok(None),
+            is_presigned: false,
+        };
+    }
+    Claim {
+        credential: find("X-Amz-Credential").and_then(|text| credential(text).ok()),
+        signature: query_signature(&find).map(Some),
+        is_presigned: true,
+    }
+}
+
+fn query_signature<'q>(find: &impl Fn(&str) -> Option<&'q str>) -> Result<Signature, String> {
     let need = |name: &str| find(name).ok_or_else(|| format!("the query string lacks '{name}'"));
     if need("X-Amz-Algorithm")? != ALGORITHM {
-        return Err("X-Amz-Algorithm is not AWS4-HMAC-SHA256".into());
+        return Err("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"".into());
     }
-    let (key_id, scope) = credential(&need("X-Amz-Credential")?)?;
+    let (key_id, scope) = credential(need("X-Amz-Credential")?)?;
     let expires = need("X-Amz-Expires")?
         .parse()
-        .map_err(|_| "X-Amz-Expires is no number".to_owned())?;
+        .map_err(|_| "X-Amz-Expires should be a number".to_owned())?;
     if !(0..=EXPIRES_SECONDS_MAX).contains(&expires) {
         return Err("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds".into());
     }
-    Ok(Some(Claim {
+    Ok(Signature {
         key_id,
         scope,
         signed_headers: need("X-Amz-SignedHeaders")?.split(';').map(str::to_owned).collect(),
-        signature,
-        time: need("X-Amz-Date")?,
+        text: need("X-Amz-Signature")?.to_owned(),
+        time: need("X-Amz-Date")?.to_owned(),
         expires: Some(expires),
-    }))
+    })
 }
 
-fn header_claim(text: &str, headers: &HeaderMap) -> Result<Claim, String> {
+fn header_signature(text: &str, headers: &HeaderMap) -> Result<Signature, String> {
     let rest = text
         .strip_prefix(ALGORITHM)
         .ok_or("only AWS4-HMAC-SHA256 signatures are understood")?;
@@ -153,11 +178,11 @@ fn header_claim(text: &str, headers: &HeaderMap) -> Result<Claim, String> {
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization={text}"
         )
     })?;
-    Ok(Claim {
+    Ok(Signature {
         key_id,
         scope,
         signed_headers,
-        signature,
+        text: signature,
         time,
         expires: None,
     })
@@ -185,78 +210,62 @@ impl Authentication {
         &self,
         clock: &Clock,
         parts: &mut Parts,
-        claim: Option<&Claim>,
+        claim: &Claim,
         wire: Wire,
         body: Body,
     ) -> Result<(Caller, Body), AwsError> {
-        let (access_key, verified) = match (self, claim) {
-            (Self::Anyone, _) => (None, None),
-            (Self::Keys(_), None) => {
-                let code = if wire == Wire::RestXml {
-                    "AccessDenied"
-                } else {
-                    "MissingAuthenticationTokenException"
-                };
-                let text = if wire == Wire::RestXml {
-                    "Access Denied"
-                } else {
-                    "Missing Authentication Token"
-                };
-                return Err(AwsError::new(code, text).with_status(403));
+        let (account, verifier) = match self {
+            Self::Anyone => {
+                let key_id = claim.credential.as_ref().map(|(key_id, _)| key_id);
+                (key_id.and_then(|key_id| key_id.parse().ok()), None)
             }
-            (Self::Keys(keys), Some(claim)) => {
-                let key = keys.get(&claim.key_id).ok_or_else(|| unknown_key(wire))?;
-                (Some(key), Some(verify(clock, parts, claim, key, wire)?))
+            Self::Keys(keys) => {
+                let unreadable = |text: &String| unreadable(wire, claim.is_presigned, text.clone());
+                let signature = claim.signature.as_ref().map_err(unreadable)?;
+                let signature = signature.as_ref().ok_or_else(|| unsigned(wire))?;
+                let key = keys.get(&signature.key_id).ok_or_else(|| unknown_key(wire))?;
+                (
+                    Some(key.account.clone()),
+                    Some(verify(clock, parts, signature, key, wire)?),
+                )
             }
         };
-        let account = match (access_key, claim) {
-            (Some(key), _) => key.account.clone(),
-            (None, Some(claim)) => claim.key_id.parse().unwrap_or_else(|_| AccountId::default_account()),
-            (None, None) => AccountId::default_account(),
+        let (key_id, region) = match &claim.credential {
+            Some((key_id, scope)) => (key_id.clone(), scope.region.parse().ok()),
+            None => (String::new(), None),
         };
-        let region = claim
-            .and_then(|claim| claim.scope.region.parse().ok())
-            .unwrap_or_else(Region::default_region);
-        let body = match payload_kind(&parts.headers) {
-            PayloadKind::Chunked { signed, trailer } => {
-                let verifier = verified.filter(|_| signed);
+        let body = match content_sha256(&parts.headers).and_then(chunking) {
+            Some(Chunking { signed, trailer }) => {
+                let verifier = verifier.filter(|_| signed);
                 unchunk_headers(&mut parts.headers);
                 ChunkedBody::new(body, verifier, trailer).boxed_unsync()
             }
-            PayloadKind::Plain => body,
+            None => body,
         };
-        let access_key = claim.map(|claim| claim.key_id.clone()).unwrap_or_default();
-        Ok((
-            Caller {
-                scope: Scope::new(account, region),
-                access_key,
-            },
-            body,
-        ))
+        let account = account.unwrap_or_else(AccountId::default_account);
+        let caller = Caller {
+            scope: Scope::new(account, region.unwrap_or_else(Region::default_region)),
+            access_key: key_id,
+        };
+        Ok((caller, body))
     }
 }
 
-enum PayloadKind {
-    Plain,
-    Chunked { signed: bool, trailer: bool },
+/// How a body in chunks is signed.
+#[derive(Clone, Copy)]
+struct Chunking {
+    signed: bool,
+    trailer: bool,
 }
 
-fn payload_kind(headers: &HeaderMap) -> PayloadKind {
-    match content_sha256(headers) {
-        Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD") => PayloadKind::Chunked {
-            signed: true,
-            trailer: false,
-        },
-        Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => PayloadKind::Chunked {
-            signed: true,
-            trailer: true,
-        },
-        Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => PayloadKind::Chunked {
-            signed: false,
-            trailer: true,
-        },
-        _ => PayloadKind::Plain,
-    }
+fn chunking(content_sha256: &str) -> Option<Chunking> {
+    let (signed, trailer) = match content_sha256 {
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => (true, false),
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => (true, true),
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => (false, true),
+        _ => return None,
+    };
+    Some(Chunking { signed, trailer })
 }
 
 fn content_sha256(headers: &HeaderMap) -> Option<&str> {
@@ -311,9 +320,19 @@ fn signature_mismatch(wire: Wire) -> AwsError {
     AwsError::new(code, text).with_status(403)
 }
 
-/// A claim that cannot be read, in the service's words.
-pub(crate) fn incomplete(wire: Wire, message: String) -> AwsError {
+fn unsigned(wire: Wire) -> AwsError {
+    let (code, text) = match wire {
+        Wire::RestXml => ("AccessDenied", "Access Denied"),
+        Wire::Query => ("MissingAuthenticationToken", "Request is missing Authentication Token"),
+        _ => ("MissingAuthenticationTokenException", "Missing Authentication Token"),
+    };
+    AwsError::new(code, text).with_status(403)
+}
+
+/// A signature that cannot be read, in the service's words.
+fn unreadable(wire: Wire, is_presigned: bool, message: String) -> AwsError {
     let code = match wire {
+        Wire::RestXml if is_presigned => "AuthorizationQueryParametersError",
         Wire::RestXml => "AuthorizationHeaderMalformed",
         Wire::Query => "IncompleteSignature",
         _ => "IncompleteSignatureException",
@@ -321,65 +340,103 @@ pub(crate) fn incomplete(wire: Wire, message: String) -> AwsError {
     AwsError::new(code, message).with_status(400)
 }
 
-fn verify(clock: &Clock, parts: &Parts, claim: &Claim, key: &AccessKey, wire: Wire) -> Result<ChunkVerifier, AwsError> {
-    check_time(clock.now_ms(), claim, wire)?;
-    if !claim
-        .signed_headers
-        .iter()
-        .any(|name| name == "host" || name == ":authority")
-    {
-        return Err(signature_mismatch(wire));
-    }
-    let payload_hash = match (claim.expires, content_sha256(&parts.headers)) {
-        (Some(_), None) if wire == Wire::RestXml => "UNSIGNED-PAYLOAD".to_owned(),
-        (_, Some(hash)) => hash.to_owned(),
-        // The body is hashed by whoever has it; see `Pending`.
-        (_, None) => match parts.extensions.get::<PayloadHash>() {
+fn verify(
+    clock: &Clock,
+    parts: &Parts,
+    signature: &Signature,
+    key: &AccessKey,
+    wire: Wire,
+) -> Result<ChunkVerifier, AwsError> {
+    check_time(clock.now_ms(), signature, wire)?;
+    check_signed_headers(&parts.headers, signature, wire)?;
+    let is_presigned = signature.expires.is_some();
+    let payload_hash = match content_sha256(&parts.headers) {
+        Some(hash) => hash.to_owned(),
+        None if wire == Wire::RestXml && is_presigned => "UNSIGNED-PAYLOAD".to_owned(),
+        None if wire == Wire::RestXml => {
+            let text = "Missing required header for this request: x-amz-content-sha256";
+            return Err(AwsError::new("InvalidRequest", text).with_status(400));
+        }
+        None => match parts.extensions.get::<PayloadHash>() {
             Some(PayloadHash(hash)) => hash.clone(),
             None => crate::sigv4::EMPTY_SHA256.to_owned(),
         },
     };
-    let signing_key = SigningKey::derive(&key.secret, &claim.scope);
+    if wire == Wire::RestXml && !is_payload_hash(&payload_hash) {
+        let text = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid \
+                    sha256 value.";
+        return Err(AwsError::new("InvalidArgument", text).with_status(400));
+    }
+    let signing_key = SigningKey::derive(&key.secret, &signature.scope);
     let canonical = Canonical {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
         headers: &parts.headers,
-        signed_headers: &claim.signed_headers,
+        signed_headers: &signature.signed_headers,
         payload_hash: &payload_hash,
         path_as_is: wire == Wire::RestXml,
     };
-    let signature = signing_key.sign(&string_to_sign(&claim.time, &claim.scope, &canonical.text()));
-    if !same(&signature, &claim.signature) {
+    let computed = signing_key.sign(&string_to_sign(&signature.time, &signature.scope, &canonical.text()));
+    if !same(&computed, &signature.text) {
         return Err(signature_mismatch(wire));
     }
     Ok(ChunkVerifier {
         key: signing_key,
-        scope: claim.scope.clone(),
-        time: claim.time.clone(),
-        previous: signature,
+        scope: signature.scope.clone(),
+        time: signature.time.clone(),
+        previous: computed,
     })
+}
+
+/// The signature must cover the host and every header that changes what a request means; else whoever has a
+/// signed request could make another one of it.
+fn check_signed_headers(headers: &HeaderMap, signature: &Signature, wire: Wire) -> Result<(), AwsError> {
+    let is_signed = |name: &str| signature.signed_headers.iter().any(|signed| signed == name);
+    let host = ["host", ":authority"].into_iter().any(is_signed);
+    let left_out = headers
+        .keys()
+        .map(header::HeaderName::as_str)
+        .filter(|name| name.starts_with("x-amz-") && !is_signed(name));
+    let left_out: Vec<&str> = left_out.chain((!host).then_some("host")).collect();
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let text = "There were headers present in the request which were not signed";
+    let code = match wire {
+        Wire::RestXml => "AccessDenied",
+        Wire::Query => "SignatureDoesNotMatch",
+        _ => "InvalidSignatureException",
+    };
+    Err(AwsError::new(code, format!("{text}: {}", left_out.join(", "))).with_status(403))
+}
+
+/// Whether the value says how the body is signed: its hash, not at all, or in chunks.
+fn is_payload_hash(value: &str) -> bool {
+    let is_hash = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash || value == "UNSIGNED-PAYLOAD" || chunking(value).is_some()
 }
 
 /// The SHA-256 of a body that was read whole before its signature is checked.
 #[derive(Clone)]
 pub(crate) struct PayloadHash(pub String);
 
-fn check_time(now_ms: Millis, claim: &Claim, wire: Wire) -> Result<(), AwsError> {
-    let parsed = chrono::NaiveDateTime::parse_from_str(&claim.time, "%Y%m%dT%H%M%SZ");
+fn check_time(now_ms: Millis, signature: &Signature, wire: Wire) -> Result<(), AwsError> {
+    let parsed = chrono::NaiveDateTime::parse_from_str(&signature.time, "%Y%m%dT%H%M%SZ");
     let signed_ms = parsed.map_err(|_| {
-        incomplete(
-            wire,
-            format!("Date must be in ISO-8601 'basic format'. Got '{}'.", claim.time),
-        )
+        let text = format!("Date must be in ISO-8601 'basic format'. Got '{}'.", signature.time);
+        unreadable(wire, signature.expires.is_some(), text)
     })?;
     let signed_ms = signed_ms.and_utc().timestamp_millis();
-    if !claim.time.starts_with(&claim.scope.date) {
+    if !signature.time.starts_with(&signature.scope.date) {
         return Err(signature_mismatch(wire));
     }
-    if let Some(expires) = claim.expires {
+    if let Some(expires) = signature.expires {
         if now_ms > signed_ms + expires * 1000 {
             return Err(AwsError::new("AccessDenied", "Request has expired").with_status(403));
+        }
+        if signed_ms > now_ms + SKEW_S3_MS_MAX {
+            return Err(AwsError::new("AccessDenied", "Request is not valid yet").with_status(403));
         }
         return Ok(());
     }
@@ -400,7 +457,7 @@ fn check_time(now_ms: Millis, claim: &Claim, wire: Wire) -> Result<(), AwsError>
             .format("%Y%m%dT%H%M%SZ")
             .to_string()
     };
-    let (time, now) = (&claim.time, basic(now_ms));
+    let (time, now) = (&signature.time, basic(now_ms));
     let text = if skew > 0 {
         format!(
             "Signature expired: {time} is now earlier than {} ({now} - 5 min.)",

@@ -15,9 +15,7 @@ use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
-use crate::authenticate::{
-    Authentication, Caller, Claim, PayloadHash, check_payload, claim, incomplete, payload_mismatch,
-};
+use crate::authenticate::{Authentication, Caller, Claim, PayloadHash, check_payload, claim, payload_mismatch};
 use crate::route::{self, Target};
 use crate::sigv4::{same, sha256_hex};
 use crate::{AwsError, Body, BoxError, Context, Model, Service, Wire, decode, encode, full_body, validate};
@@ -152,16 +150,12 @@ impl Gateway {
         trace: &mut Trace,
     ) -> Result<Response<Body>, AwsError> {
         let claim = claim(&parts);
-        let signing_name = claim
-            .as_ref()
-            .ok()
-            .and_then(|claim| claim.as_ref())
-            .map(|claim| claim.scope.service.as_str());
+        let signing_name = claim.credential.as_ref().map(|(_, scope)| scope.service.as_str());
         let target = match route::target(&parts.method, &parts.uri, &parts.headers, signing_name) {
             Ok(target) => target,
             Err(what) => {
                 trace.error = Some("UnknownServiceException".into());
-                return Ok(encode::unknown_service(request_id, &what));
+                return Ok(encode::unknown_service(&parts.headers, request_id, &what));
             }
         };
         if let Target::Modelled { name, wire } = target {
@@ -170,9 +164,8 @@ impl Gateway {
         if target == Target::S3 {
             (trace.service, trace.wire) = ("s3", Wire::RestXml);
         }
-        let claim = claim.map_err(|message| incomplete(trace.wire, message))?;
         if target == Target::S3 {
-            return self.answer_s3(parts, body, claim).await;
+            return self.answer_s3(parts, body, &claim).await;
         }
         let body = self.read(body).await?;
         trace.bytes_in = body.len() as u64;
@@ -182,18 +175,12 @@ impl Gateway {
             trace.service =
                 name.ok_or_else(|| AwsError::new("InvalidAction", "No service knows this action and version."))?;
         }
-        let caller = self.authenticate(&mut parts, claim.as_ref(), trace.wire, &body)?;
+        let caller = self.authenticate(&mut parts, &claim, trace.wire, &body)?;
         self.call(&parts, body, caller, request_id, trace).await
     }
 
     /// Checks the signature over a body that was read whole.
-    fn authenticate(
-        &self,
-        parts: &mut Parts,
-        claim: Option<&Claim>,
-        wire: Wire,
-        body: &Bytes,
-    ) -> Result<Caller, AwsError> {
+    fn authenticate(&self, parts: &mut Parts, claim: &Claim, wire: Wire, body: &Bytes) -> Result<Caller, AwsError> {
         let checked = matches!(self.0.authentication, Authentication::Keys(_));
         if checked {
             if !parts.headers.contains_key("x-amz-content-sha256") {
@@ -260,7 +247,7 @@ impl Gateway {
         answer.await.unwrap_or_else(|panic| Err(AwsError::internal(panic)))
     }
 
-    async fn answer_s3(&self, mut parts: Parts, body: Body, claim: Option<Claim>) -> Result<Response<Body>, AwsError> {
+    async fn answer_s3(&self, mut parts: Parts, body: Body, claim: &Claim) -> Result<Response<Body>, AwsError> {
         let s3 = self
             .0
             .s3
@@ -272,10 +259,10 @@ impl Gateway {
             }
             _ => None,
         };
-        let (caller, body) =
-            self.0
-                .authentication
-                .check(&self.0.clock, &mut parts, claim.as_ref(), Wire::RestXml, body)?;
+        let (caller, body) = self
+            .0
+            .authentication
+            .check(&self.0.clock, &mut parts, claim, Wire::RestXml, body)?;
         let body = match signed_hash {
             Some(hash) => HashedBody {
                 inner: body,

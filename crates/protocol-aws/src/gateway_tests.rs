@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::gateway::json_request;
-use crate::sigv4::sign_json;
+use crate::sigv4::Signer;
 use crate::{AccessKey, Authentication, AwsError, Body, Call, Gateway, Service, Wire, full_body};
 
 /// 2015-08-30T12:36:00Z.
@@ -70,15 +70,13 @@ fn signed(body: &str, key: &str, secret: &str, now_ms: i64) -> Request<Body> {
     request
         .headers_mut()
         .insert(header::HOST, HeaderValue::from_static("localhost:4566"));
-    sign_json(
-        request.headers_mut(),
-        body.as_bytes(),
-        key,
+    let signer = Signer {
+        key_id: key,
         secret,
-        "eu-west-1",
-        "kinesis",
-        now_ms,
-    );
+        region: "eu-west-1",
+        service: "kinesis",
+    };
+    signer.sign(&http::Method::POST, "/", request.headers_mut(), body.as_bytes(), now_ms);
     request
 }
 

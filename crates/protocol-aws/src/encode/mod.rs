@@ -5,8 +5,8 @@ pub(crate) mod time;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use serde_json::{Map, Value, json};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value};
 
 use crate::model::{Kind, Location, TimestampFormat};
 use crate::service::Output;
@@ -249,12 +249,17 @@ fn rest(model: &Model, operation: &Operation, wire: Wire, value: Value) -> Resul
     Ok(response)
 }
 
-/// What every error looks like when not even the service is known.
-pub(crate) fn unknown_service(request_id: &str, what: &str) -> Response<Body> {
-    let body = json!({
-        "__type": "UnknownServiceException",
-        "message": format!("catchment does not speak {what}. See `catchment status` for the services it speaks."),
-        "requestId": request_id,
-    });
-    respond(Wire::RestJson, StatusCode::NOT_IMPLEMENTED, body.to_string())
+/// The answer where not even the service is known, in the form that the request suggests.
+pub(crate) fn unknown_service(headers: &HeaderMap, request_id: &str, what: &str) -> Response<Body> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let wire = match content_type.unwrap_or_default() {
+        form if form.starts_with("application/x-www-form-urlencoded") => Wire::Query,
+        cbor if cbor.starts_with("application/x-amz-cbor") => Wire::AmzCbor,
+        cbor if cbor.starts_with("application/cbor") => Wire::RpcCbor,
+        _ if headers.contains_key("x-amz-target") => Wire::Json { version: "1.1" },
+        _ => Wire::RestJson,
+    };
+    let message = format!("catchment does not speak {what}. See `catchment status` for the services it speaks.");
+    let unknown = AwsError::new("UnknownServiceException", message).with_status(501);
+    error(None, wire, request_id, &unknown)
 }

@@ -73,6 +73,7 @@ pub(crate) struct ChunkedBody {
     state: State,
     verifier: Option<ChunkVerifier>,
     expects_trailer: bool,
+    trailers_signed: bool,
     hasher: Sha256,
     trailers: HeaderMap,
     /// The trailers as they are signed: `name:value\n` each.
@@ -88,6 +89,7 @@ impl ChunkedBody {
             state: State::Head,
             verifier,
             expects_trailer,
+            trailers_signed: false,
             hasher: Sha256::new(),
             trailers: HeaderMap::new(),
             trailer_text: String::new(),
@@ -197,12 +199,15 @@ impl ChunkedBody {
             .split_once(':')
             .ok_or_else(|| malformed("a trailing header has no colon"))?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        if self.trailers_signed {
+            return Err(malformed("a trailing header stands behind the signature of all"));
+        }
         if name == "x-amz-trailer-signature" {
             if let Some(verifier) = &mut self.verifier {
                 let hash = super::sha256_hex(self.trailer_text.as_bytes());
                 verifier.check("AWS4-HMAC-SHA256-TRAILER", &hash, value)?;
             }
-            self.expects_trailer = false;
+            self.trailers_signed = true;
             return Ok(());
         }
         self.trailer_text.push_str(&format!("{name}:{value}\n"));
@@ -213,8 +218,8 @@ impl ChunkedBody {
     }
 
     fn finish(&self) -> Result<(), AwsError> {
-        let unsigned_trailers = self.verifier.is_some() && self.expects_trailer && !self.trailer_text.is_empty();
-        if unsigned_trailers { Err(mismatch()) } else { Ok(()) }
+        let are_unsigned = self.verifier.is_some() && self.expects_trailer && !self.trailers_signed;
+        if are_unsigned { Err(mismatch()) } else { Ok(()) }
     }
 }
 

@@ -4,7 +4,7 @@
 pub mod chunked;
 mod sign;
 
-pub use sign::sign_json;
+pub use sign::Signer;
 
 use hmac::{Hmac, Mac};
 use http::HeaderMap;

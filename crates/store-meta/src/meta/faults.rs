@@ -107,12 +107,12 @@ async fn a_full_disk_refuses_writes_keeps_what_is_there_and_recovers() {
         let refused = put(&meta, "b").await;
         assert!(matches!(refused, Err(MetaError::Full)), "{refused:?}");
     }
-    let many = (0..20).map(|n| {
+    let mut many = tokio::task::JoinSet::new();
+    for n in 0..20 {
         let meta = meta.clone();
-        tokio::spawn(async move { put(&meta, &format!("c{n}")).await })
-    });
-    for refused in many.collect::<Vec<_>>() {
-        let refused = refused.await.expect("no panic");
+        many.spawn(async move { put(&meta, &format!("c{n}")).await });
+    }
+    for refused in many.join_all().await {
         assert!(matches!(refused, Err(MetaError::Full)), "{refused:?}");
     }
     assert_eq!(names(&meta).expect("reads while the disk is full"), ["a"]);
