@@ -1,0 +1,107 @@
+//! Record format conversion: JSON to Parquet by a table of the catalog.
+
+use base::Scope;
+use engine_delivery::Conversion;
+use engine_formats::{JsonOptions, ParquetCompression, ParquetOptions, WriterVersion};
+use protocol_aws::AwsError;
+
+use crate::destination::{DataFormatConversion, Deserializer, Parquet, SchemaConfiguration, Serializer};
+use crate::errors::{invalid_argument, not_yet};
+
+/// The conversion that `config` asks for, with the service's defaults filled in.
+pub(crate) fn check(config: &DataFormatConversion) -> Result<Conversion, AwsError> {
+    let schema = needed(config.schema_configuration.as_ref(), "SchemaConfiguration")?;
+    let input = needed(config.input_format_configuration.as_ref(), "InputFormatConfiguration")?;
+    let output = needed(config.output_format_configuration.as_ref(), "OutputFormatConfiguration")?;
+    let json = json_options(needed(input.deserializer.as_ref(), "Deserializer")?)?;
+    let parquet = parquet_options(needed(output.serializer.as_ref(), "Serializer")?)?;
+    needed(schema.role_arn.as_ref(), "SchemaConfiguration.RoleARN")?;
+    let database = needed(schema.database_name.as_ref(), "SchemaConfiguration.DatabaseName")?;
+    let table = needed(schema.table_name.as_ref(), "SchemaConfiguration.TableName")?;
+    if schema.version_id.as_deref().is_some_and(|version| version != "LATEST") {
+        return Err(not_yet("convert by a table version other than LATEST"));
+    }
+    Ok(Conversion {
+        scope: scope(schema)?,
+        // The catalog knows names in lower case only.
+        database: database.to_lowercase(),
+        table: table.to_lowercase(),
+        json,
+        parquet,
+    })
+}
+
+fn needed<'c, T>(member: Option<&'c T>, name: &str) -> Result<&'c T, AwsError> {
+    member.ok_or_else(|| invalid_argument(format!("{name} must not be null")))
+}
+
+fn scope(schema: &SchemaConfiguration) -> Result<Scope, AwsError> {
+    let invalid =
+        |member: &str, value: &str| invalid_argument(format!("SchemaConfiguration.{member} {value} is invalid"));
+    let (account, region) = (
+        schema.catalog_id.as_deref().unwrap_or_default(),
+        schema.region.as_deref().unwrap_or_default(),
+    );
+    Ok(Scope::new(
+        account.parse().map_err(|_| invalid("CatalogId", account))?,
+        region.parse().map_err(|_| invalid("Region", region))?,
+    ))
+}
+
+fn json_options(deserializer: &Deserializer) -> Result<JsonOptions, AwsError> {
+    let defaults = JsonOptions::default();
+    match (&deserializer.open_x_json_ser_de, &deserializer.hive_json_ser_de) {
+        (Some(_), Some(_)) => Err(invalid_argument(
+            "More than one deserializer specified. Only one may be chosen.",
+        )),
+        (None, None) => Err(invalid_argument("Deserializer must not be null")),
+        (Some(open_x), None) => Ok(JsonOptions {
+            case_insensitive: open_x.case_insensitive.unwrap_or(defaults.case_insensitive),
+            dots_to_underscores: open_x
+                .convert_dots_in_json_keys_to_underscores
+                .unwrap_or(defaults.dots_to_underscores),
+            column_to_key: open_x.column_to_json_key_mappings.clone().unwrap_or_default(),
+        }),
+        (None, Some(hive)) => {
+            if hive
+                .timestamp_formats
+                .as_ref()
+                .is_some_and(|formats| !formats.is_empty())
+            {
+                return Err(not_yet("read timestamps by HiveJsonSerDe.TimestampFormats"));
+            }
+            Ok(defaults)
+        }
+    }
+}
+
+fn parquet_options(serializer: &Serializer) -> Result<ParquetOptions, AwsError> {
+    match (&serializer.parquet_ser_de, &serializer.orc_ser_de) {
+        (Some(_), Some(_)) => Err(invalid_argument(
+            "More than one serializer specified. Only one may be chosen.",
+        )),
+        (None, None) => Err(invalid_argument("Serializer must not be null")),
+        (None, Some(_)) => Err(not_yet("write ORC (OrcSerDe)")),
+        (Some(parquet), None) => Ok(options(parquet)),
+    }
+}
+
+fn options(parquet: &Parquet) -> ParquetOptions {
+    let defaults = ParquetOptions::default();
+    let bytes =
+        |given: Option<u64>, default| given.map_or(default, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    ParquetOptions {
+        compression: match parquet.compression.as_deref() {
+            Some("UNCOMPRESSED") => ParquetCompression::Uncompressed,
+            Some("GZIP") => ParquetCompression::Gzip,
+            _ => ParquetCompression::Snappy,
+        },
+        dictionary: parquet.enable_dictionary_compression.unwrap_or(defaults.dictionary),
+        block_bytes: bytes(parquet.block_size_bytes, defaults.block_bytes),
+        page_bytes: bytes(parquet.page_size_bytes, defaults.page_bytes),
+        version: match parquet.writer_version.as_deref() {
+            Some("V2") => WriterVersion::V2,
+            _ => WriterVersion::V1,
+        },
+    }
+}

@@ -1,0 +1,83 @@
+//! What goes wrong, in the service's own words.
+
+use base::Scope;
+use engine_delivery::DeliveryError;
+use engine_log::LogError;
+use engine_log::streams::StreamError;
+use protocol_aws::AwsError;
+use store_meta::MetaError;
+
+pub(crate) fn invalid_argument(message: impl Into<String>) -> AwsError {
+    AwsError::new("InvalidArgumentException", message)
+}
+
+/// The service does it and catchment does not yet; refused when it is asked for, not when a record gets there.
+pub(crate) fn not_yet(what: &str) -> AwsError {
+    invalid_argument(format!("catchment does not {what} yet."))
+}
+
+pub(crate) fn not_found(scope: &Scope, name: &str) -> AwsError {
+    AwsError::new(
+        "ResourceNotFoundException",
+        format!("Firehose {name} under account {} not found.", scope.account),
+    )
+}
+
+fn exists(scope: &Scope, name: &str) -> AwsError {
+    AwsError::new(
+        "ResourceInUseException",
+        format!("Firehose {name} under accountId {} already exists", scope.account),
+    )
+}
+
+pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
+    AwsError::new("LimitExceededException", message)
+}
+
+/// Nothing was changed, and the call may be tried again.
+fn unavailable(cause: impl std::fmt::Display) -> AwsError {
+    let cause = cause.to_string();
+    let mut letters = cause.chars();
+    let sentence: String = letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).chain(['.']).collect())
+        .unwrap_or_default();
+    AwsError::new("ServiceUnavailableException", sentence).with_status(503)
+}
+
+/// What ended work on the delivery stream `name`.
+pub(crate) fn from_delivery(scope: &Scope, name: &str, error: DeliveryError) -> AwsError {
+    match error {
+        DeliveryError::NotFound(_) | DeliveryError::Log(LogError::NoPartition) => not_found(scope, name),
+        DeliveryError::Exists(_) => exists(scope, name),
+        DeliveryError::NoDirectPuts(_) => {
+            invalid_argument("This operation is not permitted on KinesisStreamAsSource delivery stream type.")
+        }
+        DeliveryError::SourceNotFound(stream) => invalid_argument(format!("Stream {stream} not found.")),
+        DeliveryError::VersionMismatch { expected, current } => AwsError::new(
+            "ConcurrentModificationException",
+            format!(
+                "Cannot update firehose: {name} since the current version id: {current} and specified version id: \
+                 {expected} do not match"
+            ),
+        ),
+        DeliveryError::Log(error) | DeliveryError::Stream(StreamError::Log(error)) => from_log(error),
+        DeliveryError::Stream(StreamError::Store(error)) | DeliveryError::Meta(error) => from_meta(error),
+        DeliveryError::Stream(error @ StreamError::Stopping) => unavailable(error),
+        DeliveryError::Stream(error) => AwsError::internal(error),
+    }
+}
+
+fn from_log(error: LogError) -> AwsError {
+    match error {
+        LogError::Full | LogError::Poisoned(_) | LogError::Closed => unavailable(error),
+        other => AwsError::internal(other),
+    }
+}
+
+fn from_meta(error: MetaError) -> AwsError {
+    match error {
+        MetaError::Full => unavailable(error),
+        other => AwsError::internal(other),
+    }
+}

@@ -1,0 +1,85 @@
+//! The rules for Prefix and ErrorOutputPrefix.
+//!
+//! Source: the developer guide, "Understand custom prefixes for Amazon S3 objects".
+
+use engine_delivery::Prefix;
+use protocol_aws::AwsError;
+
+use crate::errors::invalid_argument;
+
+/// Characters of an evaluated prefix.
+const EVALUATED_MAX: usize = 512;
+const NAMESPACES: [&str; 4] = [
+    "timestamp",
+    "firehose",
+    "partitionKeyFromQuery",
+    "partitionKeyFromLambda",
+];
+
+/// Checks both prefixes and returns the first, parsed.
+pub(crate) fn check(prefix: &str, error_prefix: &str) -> Result<Prefix, AwsError> {
+    let parsed = parse(prefix, "Prefix", "prefix")?;
+    let errors = parse(error_prefix, "ErrorOutputPrefix", "ErrorOutputPrefix")?;
+    if parsed.has_expressions() && error_prefix.is_empty() {
+        return Err(constraint(
+            "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions",
+        ));
+    }
+    if parsed.has_error_output_type() {
+        return Err(constraint(
+            "Prefix must not contain any occurrence of !{firehose:error-output-type}",
+        ));
+    }
+    if !errors.query_keys().is_empty() || !errors.lambda_keys().is_empty() {
+        return Err(invalid_argument(
+            "Dynamic Partitioning Namespaces can't be part of an error prefix expression",
+        ));
+    }
+    if errors.has_expressions() && !errors.has_error_output_type() {
+        return Err(constraint(
+            "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}",
+        ));
+    }
+    Ok(parsed)
+}
+
+fn parse(text: &str, member: &str, called: &str) -> Result<Prefix, AwsError> {
+    let bad_value = || {
+        constraint(&format!(
+            "Invalid conversion character used in the value of the expression in {member}"
+        ))
+    };
+    let mut rest = text;
+    // What is certain of the length: each character outside of expressions and one for each of those.
+    let mut length = 0;
+    while let Some(at) = rest.find("!{") {
+        let bad_usage = || constraint(&format!("Invalid expression usage in {member}"));
+        let end = rest[at..].find('}').ok_or_else(bad_usage)?;
+        let inner = &rest[at + 2..at + end];
+        let (namespace, value) = inner.split_once(':').ok_or_else(bad_usage)?;
+        if !NAMESPACES.contains(&namespace) {
+            return Err(constraint(&format!(
+                "Namespace to the left of colon ({namespace}) is an invalid keyword!"
+            )));
+        }
+        let known = namespace != "firehose" || matches!(value, "random-string" | "error-output-type");
+        if value.is_empty() || value.contains('{') || !known {
+            return Err(bad_value());
+        }
+        length += rest[..at].chars().count() + 1;
+        rest = &rest[at + end + 1..];
+    }
+    if length + rest.chars().count() > EVALUATED_MAX {
+        return Err(constraint(&format!(
+            "Length of evaluated {called} cannot be greater than {EVALUATED_MAX}"
+        )));
+    }
+    Prefix::parse(text).map_err(|_| bad_value())
+}
+
+/// The service spells it so.
+fn constraint(broken: &str) -> AwsError {
+    invalid_argument(format!(
+        "Ths supplied prefix(es) do not satisfy the following constraint: {broken}"
+    ))
+}

@@ -1,0 +1,185 @@
+//! From what a caller configures to what the engine does.
+
+use base::{Arn, Millis, Scope};
+use engine_delivery::{DeliverySpec, Source};
+use engine_formats::Compression;
+use protocol_aws::AwsError;
+use serde::{Deserialize, Serialize};
+
+use crate::destination::{S3Destination, parse};
+use crate::errors::{invalid_argument, not_yet};
+use crate::{conversion, prefixes, processing};
+
+/// With conversion or dynamic partitioning.
+const SIZE_MIB_MIN: u64 = 64;
+
+/// What is kept of a delivery stream's configuration, to be described and updated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Config {
+    pub(crate) direct_put_source: Option<DirectPutSource>,
+    pub(crate) kinesis_stream_source: Option<KinesisStreamSource>,
+    pub(crate) destination: S3Destination,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DirectPutSource {
+    #[serde(rename = "ThroughputHintInMBs")]
+    pub(crate) throughput_hint_in_mbs: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KinesisStreamSource {
+    #[serde(rename = "KinesisStreamARN")]
+    pub(crate) kinesis_stream_arn: String,
+    #[serde(rename = "RoleARN")]
+    pub(crate) role_arn: String,
+}
+
+impl Config {
+    pub(crate) fn of(delivery: &engine_delivery::Delivery) -> Result<Self, AwsError> {
+        parse(delivery.config.clone()).map_err(AwsError::internal)
+    }
+
+    /// What the engine shall do for a delivery stream in `scope`; refuses what does not fit together, and what
+    /// catchment does not do.
+    pub(crate) fn spec(&self, scope: &Scope) -> Result<DeliverySpec, AwsError> {
+        let destination = self.destination.with_defaults(scope);
+        refuse_what_is_not_built(&destination)?;
+        let (buffer_bytes, buffer_interval_ms) = buffering(&destination)?;
+        logging(&destination)?;
+        let prefix = destination.prefix.clone().unwrap_or_default();
+        let error_prefix = destination.error_output_prefix.clone().unwrap_or_default();
+        let parsed = prefixes::check(&prefix, &error_prefix)?;
+        let processing = processing::check(&destination, &parsed)?;
+        let compression = compression(&destination)?;
+        let conversion = match &destination.data_format_conversion_configuration {
+            Some(config) if destination.converts() => Some(conversion::check(config)?),
+            _ => None,
+        };
+        let bucket_arn = destination.bucket_arn.as_deref().unwrap_or_default();
+        let bucket = bucket_arn.rsplit_once(":::").map(|(_, bucket)| bucket.to_owned());
+        Ok(DeliverySpec {
+            source: self.source()?,
+            bucket: bucket.ok_or_else(|| invalid_argument(format!("BucketARN {bucket_arn} is invalid")))?,
+            prefix,
+            error_prefix,
+            buffer_bytes,
+            buffer_interval_ms,
+            compression,
+            file_extension: destination.file_extension.filter(|extension| !extension.is_empty()),
+            time_zone: time_zone(destination.custom_time_zone)?,
+            partition_query: processing.partition_query,
+            delimiter: processing.delimiter,
+            conversion,
+        })
+    }
+
+    fn source(&self) -> Result<Source, AwsError> {
+        let Some(source) = &self.kinesis_stream_source else {
+            return Ok(Source::DirectPut);
+        };
+        let arn: Option<Arn> = source.kinesis_stream_arn.parse().ok();
+        let parts = arn
+            .as_ref()
+            .and_then(|arn| Some((arn.scope()?, arn.resource_after("stream/")?)));
+        let (scope, name) = parts
+            .ok_or_else(|| invalid_argument(format!("KinesisStreamARN {} is invalid", source.kinesis_stream_arn)))?;
+        Ok(Source::Stream {
+            scope,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Tells the log of records that will stand one behind the other, which few readers can take apart.
+pub(crate) fn warn_of_missing_delimiter(name: &str, spec: &DeliverySpec) {
+    if spec.conversion.is_none() && spec.delimiter.is_none() {
+        tracing::warn!(
+            delivery_stream = name,
+            "records are written one behind the other with nothing between them; \
+             the processor AppendDelimiterToRecord ends each with a line end"
+        );
+    }
+}
+
+fn refuse_what_is_not_built(destination: &S3Destination) -> Result<(), AwsError> {
+    if destination.s3_backup_mode.as_deref() == Some("Enabled") {
+        return Err(not_yet("back up source records (S3BackupMode Enabled)"));
+    }
+    let encryption = destination.encryption_configuration.as_ref();
+    if encryption.is_some_and(|encryption| encryption.kms_encryption_config.is_some()) {
+        return Err(not_yet("encrypt objects with KMS keys (KMSEncryptionConfig)"));
+    }
+    Ok(())
+}
+
+/// Bytes and milliseconds.
+fn buffering(destination: &S3Destination) -> Result<(u64, Millis), AwsError> {
+    let hints = destination.buffering_hints.clone().unwrap_or_default();
+    let (Some(size_mib), Some(interval_seconds)) = (hints.size_in_mbs, hints.interval_in_seconds) else {
+        return Err(invalid_argument(
+            "Both SizeInMBs and IntervalInSeconds are required to configure BufferingHints.",
+        ));
+    };
+    let too_small = |when: &str| {
+        invalid_argument(format!(
+            "BufferingHints.SizeInMBs must be at least {SIZE_MIB_MIN} when {when} is enabled."
+        ))
+    };
+    if size_mib < SIZE_MIB_MIN && destination.converts() {
+        return Err(too_small("data format conversion"));
+    }
+    if size_mib < SIZE_MIB_MIN && destination.partitions() {
+        return Err(too_small("Dynamic Partitioning"));
+    }
+    Ok((size_mib << 20, interval_seconds as Millis * 1000))
+}
+
+/// There is no CloudWatch to log to; failures are in the server's own log whatever is asked for here.
+fn logging(destination: &S3Destination) -> Result<(), AwsError> {
+    let Some(options) = destination
+        .cloud_watch_logging_options
+        .as_ref()
+        .filter(|options| options.enabled == Some(true))
+    else {
+        return Ok(());
+    };
+    for (name, called) in [(&options.log_group_name, "Group"), (&options.log_stream_name, "Stream")] {
+        if name.as_deref().unwrap_or_default().is_empty() {
+            return Err(invalid_argument(format!(
+                "CloudWatch Log {called} Name is required if CloudWatch Logging is enabled"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn compression(destination: &S3Destination) -> Result<Compression, AwsError> {
+    let compression = match destination.compression_format.as_deref() {
+        Some("GZIP") => Compression::Gzip,
+        Some("ZIP") => Compression::Zip,
+        Some("Snappy") => Compression::Snappy,
+        Some("HADOOP_SNAPPY") => Compression::HadoopSnappy,
+        _ => Compression::None,
+    };
+    if destination.converts() && compression != Compression::None {
+        return Err(invalid_argument(
+            "The S3 destination's compression format must be set to UNCOMPRESSED when data format conversion is \
+             enabled",
+        ));
+    }
+    Ok(compression)
+}
+
+fn time_zone(given: Option<String>) -> Result<String, AwsError> {
+    let Some(name) = given.filter(|name| !name.is_empty()) else {
+        return Ok("UTC".to_owned());
+    };
+    match name.parse::<chrono_tz::Tz>() {
+        Ok(_) => Ok(name),
+        Err(_) => Err(invalid_argument(format!(
+            "CustomTimeZone {name} is not a valid time zone"
+        ))),
+    }
+}
