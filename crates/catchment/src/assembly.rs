@@ -12,6 +12,7 @@ use engine_log::streams::Streams;
 use engine_log::{Log, LogOptions};
 use protocol_aws::Gateway;
 use serde_json::{Map, Value, json};
+use service_firehose::Firehose;
 use service_s3::S3Service;
 use store_meta::Meta;
 use store_objects::Objects;
@@ -74,6 +75,7 @@ impl Platform {
         let observer = metrics.clone();
         let gateway = Gateway::builder(clock.clone(), random.clone(), tasks.clone())
             .authentication(config.authentication()?)
+            .service(service_firehose::service(Firehose::new(deliveries.clone())))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
             .service(service_kinesis::service(service_kinesis::Kinesis::new(streams)))
             .service(service_sts::service())

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use protocol_aws::sigv4::Signer;
 use serde_json::Value;
 
 /// No call of ours takes longer.
@@ -76,16 +77,8 @@ impl Client {
 
     /// The same with a body that is already written.
     pub(crate) async fn call_bytes(&self, service: JsonService, operation: &str, body: Bytes) -> Result<Value> {
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = format!("{}/", self.endpoint).parse()?;
-        let host = request
-            .uri()
-            .authority()
-            .context("an endpoint names a host")?
-            .to_string();
+        let mut request = self.request(Method::POST, "/", body.clone())?;
         let headers = request.headers_mut();
-        headers.insert(header::HOST, HeaderValue::from_str(&host)?);
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-amz-json-1.1"),
@@ -94,16 +87,7 @@ impl Client {
             "x-amz-target",
             HeaderValue::from_str(&format!("{}.{operation}", service.target))?,
         );
-        let now_ms = Clock::system().now_ms();
-        protocol_aws::sigv4::sign_json(
-            headers,
-            &body,
-            &self.key_id,
-            &self.secret,
-            &self.region,
-            service.signing_name,
-            now_ms,
-        );
+        self.sign(&mut request, service.signing_name, &body);
         let (status, bytes) = self.send(request).await?;
         let value: Value = if bytes.is_empty() {
             Value::Null
@@ -120,6 +104,46 @@ impl Client {
             text("Message")
         };
         bail!("{operation}: {}: {message}", text("__type"))
+    }
+
+    /// Puts an object, or makes a bucket where `path` names one: `/bucket/key`, percent-encoded.
+    pub(crate) async fn put_s3(&self, path: &str, body: Bytes) -> Result<()> {
+        let mut request = self.request(Method::PUT, path, body.clone())?;
+        self.sign(&mut request, "s3", &body);
+        let (status, bytes) = self.send(request).await?;
+        if !status.is_success() {
+            bail!("PUT {path}: {status}: {}", String::from_utf8_lossy(&bytes));
+        }
+        Ok(())
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = format!("{}{path}", self.endpoint).parse()?;
+        let host = request
+            .uri()
+            .authority()
+            .context("an endpoint names a host")?
+            .to_string();
+        request
+            .headers_mut()
+            .insert(header::HOST, HeaderValue::from_str(&host)?);
+        Ok(request)
+    }
+
+    fn sign(&self, request: &mut Request<Full<Bytes>>, service: &str, body: &[u8]) {
+        let Self {
+            key_id, secret, region, ..
+        } = self;
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let signer = Signer {
+            key_id,
+            secret,
+            region,
+            service,
+        };
+        signer.sign(&method, &path, request.headers_mut(), body, Clock::system().now_ms());
     }
 
     /// Reads one of our own pages.

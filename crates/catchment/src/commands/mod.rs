@@ -2,7 +2,7 @@
 
 mod completions;
 mod plan;
-mod serve;
+pub(crate) mod serve;
 mod status;
 
 use anyhow::Result;
@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
             completions::print(shell);
             Ok(())
         }
-        Command::Demo(_) => anyhow::bail!("the demo is not built yet"),
+        Command::Demo(arguments) => {
+            let config = Config::load(file, arguments.serve)?;
+            crate::demo::run(config, arguments.exit, arguments.data.as_deref())
+        }
     }
 }
