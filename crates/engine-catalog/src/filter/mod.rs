@@ -44,14 +44,6 @@ enum Comparison {
 }
 
 impl PartitionFilter {
-    /// Lets every partition through.
-    pub fn all() -> Self {
-        Self {
-            condition: None,
-            types: Vec::new(),
-        }
-    }
-
     /// Parses `text` against the partition keys of a table. Blank text lets everything through.
     pub fn parse(text: &str, keys: &[Column]) -> Result<Self, CatalogError> {
         let types = keys
