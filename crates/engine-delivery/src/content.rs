@@ -2,7 +2,7 @@
 
 use base::Millis;
 use engine_catalog::Table;
-use engine_formats::{JsonDecoder, arrow_schema, write_parquet};
+use engine_formats::{JsonDecoder, Rejected, arrow_schema, write_parquet};
 
 use crate::buffers::{Buffer, Held};
 use crate::error_document::{self, CatalogTable, ErrorType, Failed};
@@ -59,36 +59,45 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
         table_name: conversion.table.clone(),
         region: conversion.scope.region.to_string(),
         version_id: "LATEST".to_owned(),
+        catalog_arn: conversion.scope.arn("glue", "catalog").to_string(),
     };
     for fault in rejected {
         let record = &held[fault.index];
-        let (code, start) = if fault.malformed {
-            ("DataFormatConversion.MalformedData", "The record is not valid JSON")
-        } else {
-            (
-                "DataFormatConversion.InvalidSchema",
-                "The record does not fit the schema of the table",
-            )
-        };
-        let message = format!("{start}: {}", fault.message);
+        let (code, message) = why_not_converted(record.data, &fault);
         let failed = Failed {
             arrival_ms: record.arrival_ms,
             data: record.data,
             code,
             message: &message,
-            offset: Some(record.offset),
-            table: Some(&named),
+            conversion: Some((record.offset, &named)),
         };
         error_document::write(&failed, now_ms, &mut content.errors);
     }
     Ok(content)
 }
 
+/// The service's code for a record that could not be converted, and what is wrong with it.
+fn why_not_converted(record: &[u8], fault: &Rejected) -> (&'static str, String) {
+    const MALFORMED_DATA: &str = "DataFormatConversion.MalformedData";
+    if record.trim_ascii().is_empty() {
+        let message = "The record was empty or contained only whitespace.";
+        return (MALFORMED_DATA, message.to_owned());
+    }
+    if fault.malformed {
+        let message = format!("Encountered malformed JSON. {}", fault.message);
+        return ("DataFormatConversion.ParseError", message);
+    }
+    (
+        MALFORMED_DATA,
+        format!("Data does not match the schema. {}", fault.message),
+    )
+}
+
 /// Makes the documents of a buffer of records that failed before they could be buffered with others.
 pub(crate) fn of_failures(kind: ErrorType, buffer: &Buffer, now_ms: Millis) -> Content {
     let code = match kind {
         ErrorType::MetadataExtractionFailed => "DynamicPartitioning.MetadataExtractionFailed",
-        ErrorType::FormatConversionFailed => "DataFormatConversion.InvalidSchema",
+        ErrorType::FormatConversionFailed => "DataFormatConversion.MalformedData",
     };
     let mut object = Vec::new();
     for record in buffer.records() {
@@ -98,8 +107,7 @@ pub(crate) fn of_failures(kind: ErrorType, buffer: &Buffer, now_ms: Millis) -> C
             data: record.data,
             code,
             message,
-            offset: None,
-            table: None,
+            conversion: None,
         };
         error_document::write(&failed, now_ms, &mut object);
     }

@@ -21,20 +21,42 @@ impl ErrorType {
     }
 }
 
-/// The service's document of a failed record.
+/// The service's document of a failed record. Sources: the developer guide, "Handle failure in data
+/// transformation" and "Handling errors for data format conversion", whose documents name the error differently.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorDocument<'a> {
     attempts_made: u32,
     arrival_timestamp: Millis,
-    error_code: &'a str,
-    error_message: &'a str,
+    #[serde(flatten)]
+    error: ErrorMembers<'a>,
     attempt_ending_timestamp: Millis,
     raw_data: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sequence_number: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data_catalog_table: Option<&'a CatalogTable>,
+    #[serde(flatten)]
+    conversion: Option<ConversionMembers<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum ErrorMembers<'a> {
+    Conversion {
+        last_error_code: &'a str,
+        last_error_message: &'a str,
+    },
+    Other {
+        error_code: &'a str,
+        error_message: &'a str,
+    },
+}
+
+/// What stands in the documents of records that could not be converted only.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConversionMembers<'a> {
+    sequence_number: String,
+    /// The place in an aggregated record; records are not aggregated.
+    sub_sequence_number: u64,
+    data_catalog_table: &'a CatalogTable,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +67,7 @@ pub(crate) struct CatalogTable {
     pub table_name: String,
     pub region: String,
     pub version_id: String,
+    pub catalog_arn: String,
 }
 
 /// A record that failed and why.
@@ -53,22 +76,33 @@ pub(crate) struct Failed<'a> {
     pub data: &'a [u8],
     pub code: &'a str,
     pub message: &'a str,
-    /// Its offset in the log, of a record that could not be converted.
-    pub offset: Option<u64>,
-    pub table: Option<&'a CatalogTable>,
+    /// Of a record that could not be converted: its offset in the log, and the table.
+    pub conversion: Option<(u64, &'a CatalogTable)>,
 }
 
 /// Appends the record's document and a line end.
 pub(crate) fn write(failed: &Failed<'_>, now_ms: Millis, out: &mut Vec<u8>) {
+    let error = match failed.conversion {
+        Some(_) => ErrorMembers::Conversion {
+            last_error_code: failed.code,
+            last_error_message: failed.message,
+        },
+        None => ErrorMembers::Other {
+            error_code: failed.code,
+            error_message: failed.message,
+        },
+    };
     let document = ErrorDocument {
         attempts_made: 1,
         arrival_timestamp: failed.arrival_ms,
-        error_code: failed.code,
-        error_message: failed.message,
+        error,
         attempt_ending_timestamp: now_ms,
         raw_data: STANDARD.encode(failed.data),
-        sequence_number: failed.offset.map(|offset| offset.to_string()),
-        data_catalog_table: failed.table,
+        conversion: failed.conversion.map(|(offset, table)| ConversionMembers {
+            sequence_number: offset.to_string(),
+            sub_sequence_number: 0,
+            data_catalog_table: table,
+        }),
     };
     // Writing to memory does not fail.
     drop(serde_json::to_writer(&mut *out, &document));

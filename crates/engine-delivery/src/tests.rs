@@ -296,10 +296,10 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
     };
     let unconverted = documents(platform.objects("errors/format-conversion-failed/").await);
     assert_eq!(unconverted.len(), 1);
-    assert_eq!(unconverted[0]["errorCode"], "DataFormatConversion.InvalidSchema");
+    assert_eq!(unconverted[0]["lastErrorCode"], "DataFormatConversion.MalformedData");
     assert_eq!(unconverted[0]["rawData"], "eyJuIjogIngiLCAiYyI6ICJVQSJ9");
     assert!(
-        unconverted[0]["errorMessage"]
+        unconverted[0]["lastErrorMessage"]
             .as_str()
             .expect("a message")
             .contains("column n (Int32)"),
