@@ -10,8 +10,10 @@ use engine_catalog::Catalog;
 use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
 use engine_log::streams::Streams;
 use engine_log::{Log, LogOptions};
+use engine_sql::{Engine, Settings};
 use protocol_aws::Gateway;
 use serde_json::{Map, Value, json};
+use service_athena::Athena;
 use service_firehose::Firehose;
 use service_s3::S3Service;
 use store_meta::Meta;
@@ -70,11 +72,24 @@ impl Platform {
         };
         let deliveries = Deliveries::open(parts).context("could not open the delivery streams")?;
 
+        let engine = Engine::open(catalog.clone(), objects.clone(), &Settings::new(data_dir.join("spill")))
+            .context("could not open the query engine")?;
+        let athena = Athena::open(
+            meta,
+            engine,
+            objects.clone(),
+            clock.clone(),
+            random.clone(),
+            tasks.clone(),
+        )
+        .context("could not open Athena's records")?;
+
         let s3 = S3Service::new(objects.clone(), random.clone());
         let metrics = Arc::new(Metrics::default());
         let observer = metrics.clone();
         let gateway = Gateway::builder(clock.clone(), random.clone(), tasks.clone())
             .authentication(config.authentication()?)
+            .service(service_athena::service(athena))
             .service(service_firehose::service(Firehose::new(deliveries.clone())))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
             .service(service_kinesis::service(service_kinesis::Kinesis::new(streams)))
