@@ -21,11 +21,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
+    // One build for both: the workspace and its tests, with one set of features.
+    run(cargo().args(["build", "--workspace", "--all-targets"]))?;
     if !arguments.end_to_end {
         run(cargo().args(["test", "--workspace"]))?;
     }
     if !arguments.rust {
-        run(cargo().args(["build", "--package", "catchment"]))?;
         let python = python()?;
         run(Command::new(python)
             .current_dir(root().join("tests"))
