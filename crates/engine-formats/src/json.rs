@@ -101,7 +101,7 @@ impl JsonDecoder {
             .enumerate()
             .filter(|(index, _)| bad.next_if_eq(index).is_none());
         let batch = self.decode_all(good.map(|(_, record)| *record));
-        let batch = batch.map_err(|(_, message)| {
+        let batch = batch.map_err(|message| {
             FormatError::Encode(format!("a record was good alone and bad with others: {message}"))
         })?;
         Ok((batch?, rejected))
