@@ -148,7 +148,9 @@ async fn partitions_are_created_once_filtered_paged_and_go_with_their_table() {
     let mut after: Option<PartitionValues> = None;
     loop {
         let page = catalog
-            .partitions(&scope, "lake", "t", after.as_ref(), 4, |p| filter.matches(&p.spec.values))
+            .partitions(&scope, "lake", "t", after.as_ref(), 4, |p| {
+                filter.matches(&p.spec.values)
+            })
             .unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.spec.values.clone());

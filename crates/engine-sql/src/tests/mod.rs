@@ -4,8 +4,6 @@ mod ddl;
 mod scans;
 mod slt;
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
 use base::{Clock, Random, Scope, Tasks};
 use bytes::Bytes;
@@ -151,8 +149,5 @@ impl Lake {
 }
 
 fn batch(columns: Vec<(&str, arrow::array::ArrayRef)>) -> RecordBatch {
-    RecordBatch::try_from_iter(columns.into_iter().map(|(name, column)| (name, column)))
-        .map(Arc::new)
-        .map(|b| (*b).clone())
-        .unwrap()
+    RecordBatch::try_from_iter(columns).unwrap()
 }
