@@ -16,6 +16,15 @@ pub(crate) fn not_yet(what: &str) -> AwsError {
     invalid_argument(format!("catchment does not {what} yet."))
 }
 
+/// As validation by the model words it, for the patterns that it cannot check.
+pub(crate) fn pattern(value: &str, path: &str, pattern: &str) -> AwsError {
+    let message = format!(
+        "1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy \
+         regular expression pattern: {pattern}"
+    );
+    AwsError::new("ValidationException", message)
+}
+
 pub(crate) fn not_found(scope: &Scope, name: &str) -> AwsError {
     AwsError::new(
         "ResourceNotFoundException",

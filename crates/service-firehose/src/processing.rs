@@ -4,7 +4,7 @@ use engine_delivery::{PartitionQuery, Prefix};
 use protocol_aws::AwsError;
 
 use crate::destination::{Processor, S3Destination};
-use crate::errors::{invalid_argument, not_yet};
+use crate::errors::{invalid_argument, not_yet, pattern};
 use crate::query_keys;
 
 const PROCESSORS_MAX: usize = 5;
@@ -30,6 +30,7 @@ pub(crate) fn check(destination: &S3Destination, prefix: &Prefix) -> Result<Proc
         }
         for (index, processor) in processors.iter().enumerate() {
             let kind = &processor.kind;
+            refuse_blank_parameters(index, processor)?;
             if processors[..index].iter().any(|before| before.kind == *kind) {
                 return Err(invalid_argument(format!("Cannot have more than 1 {kind} processor.")));
             }
@@ -97,6 +98,21 @@ fn only_with_partitioning(kind: &str) -> AwsError {
         "class com.amazonaws.services.firehose.internal.model.{kind}Processor can only be present when Dynamic \
          Partitioning is enabled."
     ))
+}
+
+fn refuse_blank_parameters(index: usize, processor: &Processor) -> Result<(), AwsError> {
+    for (at, parameter) in processor.parameters.iter().flatten().enumerate() {
+        let value = &parameter.parameter_value;
+        if value.trim().is_empty() {
+            let path = format!(
+                "processingConfiguration.processors.{}.member.parameters.{}.member.parameterValue",
+                index + 1,
+                at + 1
+            );
+            return Err(pattern(value, &path, r"^(?!\s*$).+"));
+        }
+    }
+    Ok(())
 }
 
 fn parameter<'p>(processor: &'p Processor, name: &str) -> Option<&'p str> {

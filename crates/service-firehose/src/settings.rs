@@ -7,7 +7,7 @@ use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
 use crate::destination::{S3Destination, parse};
-use crate::errors::{invalid_argument, not_yet};
+use crate::errors::{invalid_argument, not_yet, pattern};
 use crate::{conversion, prefixes, processing};
 
 /// With conversion or dynamic partitioning.
@@ -57,11 +57,9 @@ impl Config {
             Some(config) if destination.converts() => Some(conversion::check(config)?),
             _ => None,
         };
-        let bucket_arn = destination.bucket_arn.as_deref().unwrap_or_default();
-        let bucket = bucket_arn.rsplit_once(":::").map(|(_, bucket)| bucket.to_owned());
         Ok(DeliverySpec {
             source: self.source()?,
-            bucket: bucket.ok_or_else(|| invalid_argument(format!("BucketARN {bucket_arn} is invalid")))?,
+            bucket: bucket(destination.bucket_arn.as_deref().unwrap_or_default())?,
             prefix,
             error_prefix,
             buffer_bytes,
@@ -112,6 +110,17 @@ fn refuse_what_is_not_built(destination: &S3Destination) -> Result<(), AwsError>
         return Err(not_yet("encrypt objects with KMS keys (KMSEncryptionConfig)"));
     }
     Ok(())
+}
+
+/// The bucket that `arn:aws:s3:::bucket` names.
+fn bucket(arn: &str) -> Result<String, AwsError> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let name = arn
+        .strip_prefix("arn:")
+        .and_then(|arn| Some(arn.rsplit_once(":s3:::")?.1));
+    let name = name.filter(|name| (1..=255).contains(&name.len()) && name.bytes().all(letter));
+    let refused = || pattern(arn, "bucketARN", r"arn:.*:s3:::[\w\.\-]{1,255}");
+    name.map(str::to_owned).ok_or_else(refused)
 }
 
 /// Bytes and milliseconds.

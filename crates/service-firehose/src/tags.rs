@@ -6,7 +6,7 @@ use base::Scope;
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
-use crate::errors::limit_exceeded;
+use crate::errors::{limit_exceeded, pattern};
 use crate::{Call, errors};
 
 const TAGS_MAX: usize = 50;
@@ -25,6 +25,12 @@ pub(crate) fn add(
     tags: &BTreeMap<String, String>,
     added: Vec<Tag>,
 ) -> Result<BTreeMap<String, String>, AwsError> {
+    for (index, tag) in added.iter().enumerate() {
+        if tag.key.starts_with("aws:") || !tag.key.chars().all(allowed) {
+            let path = format!("tags.{}.member.key", index + 1);
+            return Err(pattern(&tag.key, &path, r"^(?!aws:)[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$"));
+        }
+    }
     let mut tags = tags.clone();
     tags.extend(added.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())));
     if tags.len() > TAGS_MAX {
@@ -35,6 +41,10 @@ pub(crate) fn add(
         )));
     }
     Ok(tags)
+}
+
+fn allowed(letter: char) -> bool {
+    letter.is_alphanumeric() || (letter.is_whitespace() && !letter.is_control()) || "_.:/=+-@%".contains(letter)
 }
 
 /// Puts what `change` makes of a delivery stream's tags in their place.

@@ -1,0 +1,1000 @@
+"""Firehose through boto3 against the built binary: records in, objects out, each record once."""
+
+import base64
+import collections
+import datetime
+import decimal
+import gzip
+import io
+import itertools
+import json
+import os
+import pathlib
+import random
+import re
+import resource
+import subprocess
+import threading
+import time
+import uuid
+import zipfile
+
+import botocore.config
+import duckdb
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
+from conftest import BINARY, eventually
+
+ACCOUNT = "000000000000"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/firehose"
+DESTINATION = "destinationId-000000000001"
+MIB = 1 << 20
+FLIGHTS = pathlib.Path(__file__).parent.parent / "examples" / "flights" / "flights.csv.zst"
+ERRORS = "errors/!{firehose:error-output-type}/"
+# What follows the prefix: name, version, time of the first record, and a UUID.
+NAME = r"(?P<name>[\w.-]+)-(?P<version>\d+)-(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+NOW = {"SizeInMBs": 1, "IntervalInSeconds": 0}
+# The least that conversion and dynamic partitioning take.
+LARGE = {"SizeInMBs": 64, "IntervalInSeconds": 0}
+LARGE_SECOND = {"SizeInMBs": 64, "IntervalInSeconds": 1}
+LINES = {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord", "Parameters": [{"ParameterName": "Delimiter", "ParameterValue": "\\n"}]}]}
+# The client then sends what it would refuse itself.
+UNCHECKED = botocore.config.Config(parameter_validation=False)
+numbers = itertools.count()
+
+
+# Making a client takes a while, and all tests may share one.
+@pytest.fixture(scope="module")
+def firehose(shared_server):
+    return shared_server.client("firehose")
+
+
+@pytest.fixture(scope="module")
+def unchecked(shared_server):
+    return shared_server.client("firehose", config=UNCHECKED)
+
+
+@pytest.fixture(scope="module")
+def glue(shared_server):
+    return shared_server.client("glue")
+
+
+@pytest.fixture(scope="module")
+def s3(shared_server):
+    return path_style(shared_server)
+
+
+@pytest.fixture
+def bucket(s3):
+    return make_bucket(s3)
+
+
+def make_bucket(s3):
+    name = f"lake-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def new_name():
+    return f"delivery-{os.getpid()}-{next(numbers)}"
+
+
+def destination(bucket, **more):
+    return {"RoleARN": ROLE, "BucketARN": f"arn:aws:s3:::{bucket}", "BufferingHints": NOW, **more}
+
+
+def make(firehose, bucket, **more):
+    name = new_name()
+    made = firehose.create_delivery_stream(
+        DeliveryStreamName=name, ExtendedS3DestinationConfiguration=destination(bucket, **more)
+    )
+    assert made["DeliveryStreamARN"] == f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/{name}"
+    return name
+
+
+def path_style(server):
+    return server.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}))
+
+
+def put(firehose, name, records):
+    """All records, in order, in as few calls as the limits allow."""
+    for start in range(0, len(records), 500):
+        batch = [{"Data": record} for record in records[start : start + 500]]
+        answer = firehose.put_record_batch(DeliveryStreamName=name, Records=batch)
+        assert answer["FailedPutCount"] == 0 and len(answer["RequestResponses"]) == len(batch)
+
+
+def objects(s3, bucket, prefix=""):
+    """All objects below a prefix, by key."""
+    found = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            found[entry["Key"]] = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+    return found
+
+
+def lines(contents):
+    return [line for content in contents for line in content.splitlines()]
+
+
+def delivered(s3, bucket, count, prefix="", records=lines):
+    """The objects, once they hold at least so many records; and nothing more comes with them."""
+
+    def enough():
+        found = objects(s3, bucket, prefix)
+        return (found,) if len(records(found.values())) >= count else None
+
+    (found,) = eventually(enough)
+    assert len(records(found.values())) == count
+    return found
+
+
+class refused:
+    """Expects the service's own error."""
+
+    def __init__(self, code, message=""):
+        self.code, self.message = code, message
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        assert isinstance(error, ClientError), f"{self.code} {self.message} expected, but it was {error!r}"
+        answer = error.response["Error"]
+        assert answer["Code"] == self.code, answer
+        assert self.message in answer["Message"], answer
+        return True
+
+
+# Raw objects
+
+
+def test_records_land_one_behind_the_other_under_the_services_name(firehose, s3, bucket):
+    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    name = make(firehose, bucket, Prefix="raw/", BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 1})
+    first = firehose.put_record(DeliveryStreamName=name, Record={"Data": b"one,"})
+    answer = firehose.put_record_batch(DeliveryStreamName=name, Records=[{"Data": b"two,"}, {"Data": b""}, {"Data": b"\x00\xff"}])
+    ids = [first["RecordId"], *(entry["RecordId"] for entry in answer["RequestResponses"])]
+    assert len(set(ids)) == 4 and first["Encrypted"] is False and answer["Encrypted"] is False
+    found = eventually(lambda: objects(s3, bucket))
+    [(key, content)] = found.items()
+    assert content == b"one,two,\x00\xff"
+    match = re.fullmatch(r"raw/(?P<hour>\d{4}/\d\d/\d\d/\d\d/)" + NAME, key)
+    assert match and (match["name"], match["version"]) == (name, "1")
+    arrived = datetime.datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=datetime.timezone.utc)
+    assert before <= arrived <= datetime.datetime.now(datetime.timezone.utc)
+    assert match["hour"] == arrived.strftime("%Y/%m/%d/%H/")
+    assert s3.head_object(Bucket=bucket, Key=key)["ContentType"] == "application/octet-stream"
+
+
+def test_an_interval_of_zero_delivers_at_once(firehose, s3, bucket):
+    name = make(firehose, bucket, ProcessingConfiguration=LINES)
+    for n in range(5):
+        firehose.put_record(DeliveryStreamName=name, Record={"Data": b"%d" % n})
+        found = delivered(s3, bucket, n + 1)
+    assert sorted(lines(found.values())) == [b"%d" % n for n in range(5)]
+
+
+def test_a_full_buffer_does_not_wait_for_its_interval(firehose, s3, bucket):
+    name = make(
+        firehose, bucket, BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900}, ProcessingConfiguration=LINES
+    )
+    records = [b"%04d" % n + b"x" * 3996 for n in range(300)]
+    put(firehose, name, records)
+    found = eventually(lambda: objects(s3, bucket))
+    content = b"".join(found.values())
+    # The buffer's size is that of the records, without delimiters.
+    assert len(content) >= MIB
+    got = content.splitlines()
+    assert got == records[: len(got)]
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"waits"})
+    time.sleep(1)
+    assert b"waits" not in b"".join(objects(s3, bucket).values())
+
+
+def unsnappy(block):
+    """A raw snappy block; its length stands before it as a varint."""
+    length = shift = 0
+    for byte in block:
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return pyarrow.Codec("snappy").decompress(block, length, asbytes=True)
+
+
+def unxerial(data):
+    assert data[:16] == b"\x82SNAPPY\0" + b"\0\0\0\1\0\0\0\1"
+    at, out = 16, b""
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        out += unsnappy(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return out
+
+
+def unhadoop(data):
+    at, out = 0, b""
+    while at < len(data):
+        raw, size = (int.from_bytes(data[at + n : at + n + 4], "big") for n in (0, 4))
+        block = unsnappy(data[at + 8 : at + 8 + size])
+        assert len(block) == raw
+        out += block
+        at += 8 + size
+    return out
+
+
+def unzip(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        [entry] = archive.namelist()
+        return archive.read(entry)
+
+
+@pytest.mark.parametrize(
+    "compression, extension, read",
+    [
+        ("GZIP", ".gz", gzip.decompress),
+        ("ZIP", ".zip", unzip),
+        ("Snappy", ".snappy", unxerial),
+        ("HADOOP_SNAPPY", ".snappy", unhadoop),
+    ],
+)
+def test_objects_are_compressed(firehose, s3, bucket, compression, extension, read):
+    buffering = {"SizeInMBs": 1, "IntervalInSeconds": 1}
+    name = make(firehose, bucket, CompressionFormat=compression, BufferingHints=buffering, ProcessingConfiguration=LINES)
+    records = [json.dumps({"n": n, "text": "abc" * 10}).encode() for n in range(5000)]
+    put(firehose, name, records)
+    unpack = lambda contents: lines(map(read, contents))
+    found = delivered(s3, bucket, len(records), records=unpack)
+    assert all(key.endswith(extension) for key in found)
+    assert sorted(unpack(found.values())) == sorted(records)
+    assert sum(map(len, found.values())) < sum(map(len, records)) / 2
+
+
+def test_extension_time_zone_and_prefix_expressions(firehose, s3, bucket):
+    name = make(
+        firehose, bucket, FileExtension=".jsonl", CustomTimeZone="Asia/Kathmandu", ErrorOutputPrefix=ERRORS,
+        Prefix="a/!{timestamp:yyyy-MM-dd'T'HH}/!{firehose:random-string}/",
+    )
+    before = datetime.datetime.now(datetime.timezone.utc)
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"x"})
+    [key] = eventually(lambda: objects(s3, bucket))
+    match = re.fullmatch(r"a/(?P<hour>[\d-]{10}T\d\d)/[0-9A-Za-z]{11}/" + NAME + r"\.jsonl", key)
+    assert match, key
+    there = datetime.timezone(datetime.timedelta(hours=5, minutes=45))
+    hours = {moment.astimezone(there).strftime("%Y-%m-%dT%H") for moment in (before, datetime.datetime.now(datetime.timezone.utc))}
+    assert match["hour"] in hours
+    assert match["time"].startswith(match["hour"].replace("T", "-"))
+
+
+def test_records_wait_for_their_bucket(firehose, s3):
+    bucket = f"late-{uuid.uuid4().hex}"
+    name = make(firehose, bucket, ProcessingConfiguration=LINES)
+    put(firehose, name, [b"a", b"b"])
+    time.sleep(0.5)
+    s3.create_bucket(Bucket=bucket)
+    assert sorted(lines(delivered(s3, bucket, 2).values())) == [b"a", b"b"]
+
+
+# Dynamic partitioning
+
+
+def extraction(query):
+    return {
+        "Type": "MetadataExtraction",
+        "Parameters": [
+            {"ParameterName": "MetadataExtractionQuery", "ParameterValue": query},
+            {"ParameterName": "JsonParsingEngine", "ParameterValue": "JQ-1.6"},
+        ],
+    }
+
+
+def by_keys(query, prefix, **more):
+    return {
+        "Prefix": prefix,
+        "ErrorOutputPrefix": ERRORS,
+        "DynamicPartitioningConfiguration": {"Enabled": True},
+        "ProcessingConfiguration": {"Enabled": True, "Processors": [extraction(query), *LINES["Processors"]]},
+        "BufferingHints": LARGE_SECOND,
+        **more,
+    }
+
+
+def test_records_are_partitioned_by_jq(firehose, s3, bucket):
+    prefix = "flights/y=!{timestamp:yyyy}/carrier=!{partitionKeyFromQuery:carrier}/day=!{partitionKeyFromQuery:day}/"
+    query = '{carrier: .carrier, day: (.time[:10] | gsub("-"; ""))}'
+    name = make(firehose, bucket, **by_keys(query, prefix))
+    records = [
+        {"carrier": carrier, "time": f"2013-01-0{day}T05:00", "n": n}
+        for n, (carrier, day) in enumerate(itertools.product(["UA", "AA", "B6", "9E"], [1, 2, 3] * 20))
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in records])
+    found = delivered(s3, bucket, len(records))
+    year = datetime.datetime.now(datetime.timezone.utc).year
+    got = []
+    for key, content in found.items():
+        match = re.fullmatch(r"flights/y=(\d{4})/carrier=(\w+)/day=(\d+)/" + NAME, key)
+        assert match and abs(int(match[1]) - year) <= 1, key
+        here = [json.loads(line) for line in content.splitlines()]
+        assert {(record["carrier"], record["time"][:10].replace("-", "")) for record in here} == {(match[2], match[3])}
+        assert [record["n"] for record in here] == sorted(record["n"] for record in here)
+        got += here
+    assert sorted(got, key=lambda record: record["n"]) == records
+
+
+def test_records_without_partition_keys_are_documented(firehose, s3, bucket):
+    started = time.time() * 1000
+    name = make(firehose, bucket, **by_keys("{c: .c}", "good/!{partitionKeyFromQuery:c}/"))
+    bad = [b"not json", b'{"d": 1}', b'{"c": null}', b'{"c": {"x": 1}}', b'{"c": ""}', b"", b'{"c": "a"}{"c": "b"}']
+    good = [b'{"c": "a"}', b'{"c": 7}', b'{"c": true}']
+    put(firehose, name, [record for pair in itertools.zip_longest(bad, good) for record in pair if record is not None])
+    found = delivered(s3, bucket, len(good), "good/")
+    assert {key.split("/")[1]: content.strip() for key, content in found.items()} == {"a": good[0], "7": good[1], "true": good[2]}
+    failed = delivered(s3, bucket, len(bad), "errors/metadata-extraction-failed/")
+    assert all(re.fullmatch("errors/metadata-extraction-failed/" + NAME, key) for key in failed)
+    documents = [json.loads(line) for line in lines(failed.values())]
+    assert sorted(base64.b64decode(document["rawData"]) for document in documents) == sorted(bad)
+    for document in documents:
+        assert document["attemptsMade"] >= 1 and document["errorMessage"]
+        assert document["errorCode"] == "DynamicPartitioning.MetadataExtractionFailed"
+        assert started - 1 <= document["arrivalTimestamp"] <= document["attemptEndingTimestamp"] <= time.time() * 1000 + 1
+
+
+# Conversion
+
+TYPES = {
+    "b": "boolean", "i": "int", "l": "bigint", "d": "double", "s": "string", "m": "decimal(9,2)", "t": "timestamp",
+    "day": "date", "list": "array<int>", "pair": "struct<x:int,y:string>",
+}
+
+
+def make_table(glue, bucket, columns, location="table/", partition_keys=(), parameters=None):
+    database, table = f"db_{uuid.uuid4().hex[:12]}", "records"
+    glue.create_database(DatabaseInput={"Name": database})
+    as_columns = lambda named: [{"Name": name, "Type": kind} for name, kind in named]
+    glue.create_table(
+        DatabaseName=database,
+        TableInput={
+            "Name": table,
+            "TableType": "EXTERNAL_TABLE",
+            "PartitionKeys": as_columns(partition_keys),
+            "Parameters": parameters or {},
+            "StorageDescriptor": {
+                "Columns": as_columns(columns.items()),
+                "Location": f"s3://{bucket}/{location}",
+                "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+                "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+                "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
+            },
+        },
+    )
+    return database, table
+
+
+def conversion(database, table, deserializer=None, serializer=None):
+    return {
+        "SchemaConfiguration": {"RoleARN": ROLE, "DatabaseName": database, "TableName": table},
+        "InputFormatConfiguration": {"Deserializer": deserializer or {"OpenXJsonSerDe": {}}},
+        "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": serializer or {}}},
+    }
+
+
+def rows(contents):
+    tables = [pyarrow.parquet.read_table(pyarrow.BufferReader(content)) for content in contents]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def flights(count):
+    """The first flights of the year, as a producer sends them and as they must be read back."""
+    with pyarrow.input_stream(str(FLIGHTS), compression="zstd") as stream:
+        table = pyarrow.csv.read_csv(stream).slice(0, count)
+    sent = table.to_pylist()
+    for row in sent:
+        row["time_hour"] = row["time_hour"].strftime("%Y-%m-%d %H:%M:%S")
+    return table, sent
+
+
+def test_flights_become_parquet_and_read_back_equal(firehose, s3, glue, bucket, tmp_path):
+    table, sent = flights(20_000)
+    kinds = {pyarrow.int64(): "bigint", pyarrow.string(): "string"}
+    columns = {field.name: kinds.get(field.type, "timestamp") for field in table.schema}
+    where = make_table(glue, bucket, columns)
+    name = make(firehose, bucket, Prefix="table/", BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=conversion(*where))
+    put(firehose, name, [json.dumps(row).encode() for row in sent])
+    found = delivered(s3, bucket, len(sent), records=rows)
+    assert all(re.fullmatch(r"table/\d{4}/\d\d/\d\d/\d\d/" + NAME + r"\.parquet", key) for key in found)
+    expect = table.set_column(
+        table.schema.get_field_index("time_hour"),
+        "time_hour",
+        table["time_hour"].cast(pyarrow.timestamp("s")).cast(pyarrow.timestamp("us")),
+    )
+    order = [(column, "ascending") for column in ("time_hour", "carrier", "flight", "origin", "sched_dep_time")]
+    files = []
+    for n, content in enumerate(found.values()):
+        files.append(str(tmp_path / f"{n}.parquet"))
+        pathlib.Path(files[-1]).write_bytes(content)
+        assert pyarrow.parquet.ParquetFile(files[-1]).metadata.row_group(0).column(0).compression == "SNAPPY"
+    # PyArrow may hold the strings in another of its ways; the values are what counts.
+    got = pyarrow.concat_tables([pyarrow.parquet.read_table(file).cast(expect.schema) for file in files])
+    assert got.sort_by(order).to_pylist() == expect.sort_by(order).to_pylist()
+    # DuckDB reads with code of its own; what differs either way is nothing.
+    duck = duckdb.connect()
+    duck.register("expect", expect)
+    duck.execute(f"CREATE VIEW got AS SELECT {', '.join(columns)} FROM read_parquet({files})")
+    assert duck.execute("SELECT count(*) FROM got").fetchone() == (len(sent),)
+    for left, right in (("got", "expect"), ("expect", "got")):
+        assert duck.execute(f"SELECT count(*) FROM (FROM {left} EXCEPT ALL FROM {right})").fetchone() == (0,)
+
+
+def test_every_type_is_converted(firehose, s3, glue, bucket):
+    where = make_table(glue, bucket, TYPES)
+    name = make(firehose, bucket, BufferingHints=LARGE, DataFormatConversionConfiguration=conversion(*where))
+    sent = [
+        {
+            "b": True, "i": -5, "l": 2**60, "d": 1.5, "s": "snow ❄ \" \\", "m": 12.34, "t": "2013-01-01 05:15:00",
+            "day": "2013-01-01", "list": [1, None, 3], "pair": {"x": 1, "y": "z"}, "unknown": {"is": ["left", "out"]},
+        },
+        {},
+        {"S": "keys match whatever their case", "PAIR": {"X": 2}},
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    found = rows(delivered(s3, bucket, 3, records=rows).values())
+    nothing = dict.fromkeys(TYPES)
+    first = {
+        **sent[0], "m": decimal.Decimal("12.34"), "t": datetime.datetime(2013, 1, 1, 5, 15), "day": datetime.date(2013, 1, 1)
+    }
+    del first["unknown"]
+    expect = [first, nothing, {**nothing, "s": sent[2]["S"], "pair": {"x": 2, "y": None}}]
+    for row in found:
+        row["t"] = row["t"] and row["t"].replace(tzinfo=None)
+    by = lambda row: str(row["s"])
+    assert sorted(found, key=by) == sorted(expect, key=by)
+
+
+def test_serializer_and_deserializer_options_are_followed(firehose, s3, glue, bucket):
+    where = make_table(glue, bucket, {"a_b": "int", "ts": "string", "n": "int"})
+    deserializer = {
+        "OpenXJsonSerDe": {
+            "ConvertDotsInJsonKeysToUnderscores": True, "CaseInsensitive": False, "ColumnToJsonKeyMappings": {"ts": "timestamp"},
+        }
+    }
+    serializer = {"Compression": "GZIP", "EnableDictionaryCompression": False, "WriterVersion": "V2"}
+    name = make(
+        firehose, bucket, BufferingHints=LARGE,
+        DataFormatConversionConfiguration=conversion(*where, deserializer, serializer),
+    )
+    put(firehose, name, [b'{"a.b": 1, "timestamp": "now", "N": 3}'])
+    found = delivered(s3, bucket, 1, records=rows)
+    assert rows(found.values()) == [{"a_b": 1, "ts": "now", "n": None}]
+    column = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(*found.values())).metadata.row_group(0).column(0)
+    assert (column.compression, column.has_dictionary_page) == ("GZIP", False)
+
+
+POISON = [b"{", b"", b"plain text", b"[1]", b'{"n": "x"}', b'{"n": {}}', b"\xff\xfe", b"7"]
+
+
+@pytest.mark.parametrize("places", [[0], [4], [9], [0, 4, 9], range(10)], ids=["first", "middle", "last", "three", "all"])
+def test_poisoned_records_are_documented_and_the_others_delivered(firehose, s3, glue, bucket, places):
+    started = time.time() * 1000
+    where = make_table(glue, bucket, {"n": "int"})
+    name = make(
+        firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE,
+        DataFormatConversionConfiguration=conversion(*where),
+    )
+    records = [b'{"n": %d}' % n for n in range(10)]
+    bad = {place: POISON[place % len(POISON)] for place in places}
+    put(firehose, name, [bad.get(n, record) for n, record in enumerate(records)])
+    failed = delivered(s3, bucket, len(bad), "errors/format-conversion-failed/")
+    good = delivered(s3, bucket, len(records) - len(bad), "table/", rows)
+    assert sorted(row["n"] for row in rows(good.values())) == [n for n in range(10) if n not in bad]
+    documents = [json.loads(line) for line in lines(failed.values())]
+    assert sorted(base64.b64decode(document["rawData"]) for document in documents) == sorted(bad.values())
+    for document in documents:
+        catalog = f"arn:aws:glue:us-east-1:{ACCOUNT}:catalog"
+        assert set(document) == {
+            "attemptsMade", "arrivalTimestamp", "lastErrorCode", "lastErrorMessage", "attemptEndingTimestamp", "rawData",
+            "sequenceNumber", "subSequenceNumber", "dataCatalogTable",
+        }
+        assert document["attemptsMade"] == 1 and document["lastErrorMessage"]
+        assert document["lastErrorCode"] in ("DataFormatConversion.ParseError", "DataFormatConversion.MalformedData")
+        assert started - 1 <= document["arrivalTimestamp"] <= document["attemptEndingTimestamp"] <= time.time() * 1000 + 1
+        assert document["dataCatalogTable"] == {
+            "catalogId": ACCOUNT, "databaseName": where[0], "tableName": where[1], "region": "us-east-1",
+            "versionId": "LATEST", "catalogArn": catalog,
+        }
+    codes = {base64.b64decode(document["rawData"]): document["lastErrorCode"] for document in documents}
+    assert codes.get(b"{", "DataFormatConversion.ParseError") == "DataFormatConversion.ParseError"
+    assert codes.get(b'{"n": "x"}', "DataFormatConversion.MalformedData") == "DataFormatConversion.MalformedData"
+
+
+def test_new_partitions_are_registered_where_the_table_asks(firehose, s3, glue, bucket):
+    keys = [("carrier", "string"), ("month", "int")]
+    where = make_table(glue, bucket, {"n": "int"}, "flights/", keys, {"catchment.register_partitions": "true"})
+    prefix = "flights/carrier=!{partitionKeyFromQuery:carrier}/month=!{partitionKeyFromQuery:month}/"
+    settings = by_keys("{carrier: .carrier, month: .month}", prefix, DataFormatConversionConfiguration=conversion(*where))
+    name = make(firehose, bucket, **settings)
+    records = [{"carrier": carrier, "month": month, "n": n} for n in range(3) for carrier in ("UA", "AA") for month in (1, 2)]
+    put(firehose, name, [json.dumps(record).encode() for record in records])
+    delivered(s3, bucket, len(records), records=rows)
+
+    def partitions():
+        pages = glue.get_paginator("get_partitions").paginate(DatabaseName=where[0], TableName=where[1])
+        return {tuple(p["Values"]): p["StorageDescriptor"] for page in pages for p in page["Partitions"]}
+
+    expect = {(carrier, month) for carrier in ("UA", "AA") for month in ("1", "2")}
+    eventually(lambda: set(partitions()) == expect)
+    storage = partitions()["UA", "1"]
+    assert storage["Location"] == f"s3://{bucket}/flights/carrier=UA/month=1/"
+    assert [column["Name"] for column in storage["Columns"]] == ["n"]
+    # More records for what is there change nothing, and those of a new month add one.
+    put(firehose, name, [b'{"carrier": "UA", "month": 1, "n": 9}', b'{"carrier": "UA", "month": 3, "n": 9}'])
+    eventually(lambda: set(partitions()) == expect | {("UA", "3")})
+
+
+def test_partitions_are_not_registered_unasked(firehose, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"}, "t/", [("k", "string")])
+    settings = by_keys("{k: .k}", "t/k=!{partitionKeyFromQuery:k}/", DataFormatConversionConfiguration=conversion(*where))
+    name = make(firehose, bucket, **{**settings, "BufferingHints": LARGE})
+    put(firehose, name, [b'{"k": "a", "n": 1}'])
+    delivered(s3, bucket, 1, records=rows)
+    put(firehose, name, [b'{"k": "a", "n": 2}'])
+    delivered(s3, bucket, 2, records=rows)
+    assert glue.get_partitions(DatabaseName=where[0], TableName=where[1])["Partitions"] == []
+
+
+# Sources
+
+
+def test_a_kinesis_stream_is_delivered_from_now_on(firehose, client, s3, bucket):
+    kinesis, stream = client("kinesis"), new_name()
+    kinesis.create_stream(StreamName=stream, ShardCount=3)
+    kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
+    kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"before")
+    name = new_name()
+    source = {"KinesisStreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{stream}", "RoleARN": ROLE}
+    firehose.create_delivery_stream(
+        DeliveryStreamName=name, DeliveryStreamType="KinesisStreamAsSource", KinesisStreamSourceConfiguration=source,
+        ExtendedS3DestinationConfiguration=destination(bucket, ProcessingConfiguration=LINES),
+    )
+    described = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    began = described["Source"]["KinesisStreamSourceDescription"].pop("DeliveryStartTimestamp")
+    assert described["Source"] == {"KinesisStreamSourceDescription": source} and began == described["CreateTimestamp"]
+    assert described["DeliveryStreamType"] == "KinesisStreamAsSource"
+    records = [b"record %d" % n for n in range(1000)]
+    for start in range(0, 1000, 500):
+        batch = [{"Data": record, "PartitionKey": str(n)} for n, record in enumerate(records[start : start + 500])]
+        assert kinesis.put_records(StreamName=stream, Records=batch)["FailedRecordCount"] == 0
+    assert sorted(lines(delivered(s3, bucket, 1000).values())) == sorted(records)
+    for call in (
+        lambda: firehose.put_record(DeliveryStreamName=name, Record={"Data": b"x"}),
+        lambda: firehose.put_record_batch(DeliveryStreamName=name, Records=[{"Data": b"x"}]),
+    ):
+        with refused("InvalidArgumentException", "This operation is not permitted on KinesisStreamAsSource delivery stream type."):
+            call()
+    assert name in firehose.list_delivery_streams(Limit=10000, DeliveryStreamType="KinesisStreamAsSource")["DeliveryStreamNames"]
+    assert name not in firehose.list_delivery_streams(Limit=10000, DeliveryStreamType="DirectPut")["DeliveryStreamNames"]
+
+
+# Crashes and restarts
+
+
+def putting(server, name, acknowledged, stop, sender):
+    """Puts numbered records until told to stop; notes what was acknowledged and what was sent without an answer."""
+    firehose = server.client("firehose")
+    sent = acknowledged["unknown"]
+    for n in itertools.count():
+        if stop.is_set():
+            return
+        batch = [json.dumps({"id": f"{sender}-{n}-{i}", "key": i % 3}).encode() for i in range(random.randint(1, 60))]
+        try:
+            if len(batch) == 1:
+                firehose.put_record(DeliveryStreamName=name, Record={"Data": batch[0]})
+            else:
+                answer = firehose.put_record_batch(DeliveryStreamName=name, Records=[{"Data": data} for data in batch])
+                assert answer["FailedPutCount"] == 0
+        except (NoConnection, HTTPClientError, ClientError):
+            sent.update(batch)
+            return
+        acknowledged["known"].update(batch)
+
+
+@pytest.mark.parametrize("kind", ["raw", "partitioned", "parquet"])
+@pytest.mark.timeout(600)
+def test_kill_9_loses_and_doubles_nothing(server, kind):
+    """What was acknowledged is delivered once, and what was not at most once, wherever the server is killed."""
+    s3, firehose, glue = path_style(server), server.client("firehose"), server.client("glue")
+    bucket = make_bucket(s3)
+    more = {"raw": {"ProcessingConfiguration": LINES, "Prefix": "good/"}}
+    if kind == "partitioned":
+        more[kind] = by_keys("{key: .key}", "good/key=!{partitionKeyFromQuery:key}/", BufferingHints=LARGE)
+    if kind == "parquet":
+        where = make_table(glue, bucket, {"id": "string", "key": "int"})
+        more[kind] = {"Prefix": "good/", "BufferingHints": LARGE, "DataFormatConversionConfiguration": conversion(*where)}
+    name = make(firehose, bucket, **more[kind])
+    acknowledged = {"known": set(), "unknown": set()}
+    for round_ in range(8):
+        stop = threading.Event()
+        senders = [
+            threading.Thread(target=putting, args=(server, name, acknowledged, stop, f"{round_}-{n}")) for n in range(3)
+        ]
+        for sender in senders:
+            sender.start()
+        time.sleep(random.uniform(0.05, 0.8))
+        server.kill()
+        stop.set()
+        for sender in senders:
+            sender.join()
+        if round_ % 2:
+            # Killed again while it takes up what was left.
+            server.start()
+            time.sleep(random.uniform(0, 0.05))
+            server.kill()
+        server.start()
+    s3 = path_style(server)
+    identify = lambda record: json.dumps({"id": record["id"], "key": record["key"]}).encode()
+
+    def got():
+        contents = objects(s3, bucket, "good/").values()
+        return list(map(identify, rows(contents))) if kind == "parquet" else lines(contents)
+
+    known, unknown = acknowledged["known"], acknowledged["unknown"]
+    assert len(known) > 100
+    eventually(lambda: known <= set(got()))
+    found = got()
+    twice = [record for record, count in collections.Counter(found).items() if count > 1]
+    assert not twice, f"{len(twice)} of {len(found)} records are there twice, such as {twice[0]}"
+    assert set(found) <= known | unknown
+    assert objects(s3, bucket, "errors/") == {}
+
+
+def test_what_is_buffered_survives_a_restart(server):
+    s3, firehose = path_style(server), server.client("firehose")
+    bucket = make_bucket(s3)
+    name = make(firehose, bucket, BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 3}, ProcessingConfiguration=LINES)
+    put(firehose, name, [b"a", b"b"])
+    before = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    server.restart()
+    s3, firehose = path_style(server), server.client("firehose")
+    assert firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"] == before
+    put(firehose, name, [b"c"])
+    assert sorted(lines(delivered(s3, bucket, 3).values())) == [b"a", b"b", b"c"]
+
+
+def test_a_full_disk_refuses_records_and_recovers(new_server):
+    """The process may make files of a few MiB only, which the log takes for a full disk."""
+    server = new_server()
+    command = [BINARY, "serve", "--listen", f"127.0.0.1:{server.port}", "--data-dir", str(server.data_dir)]
+    # With the signal ignored, as Python has it, a write beyond the limit is an error and does not end the process.
+    server.process = subprocess.Popen(command, restore_signals=False)
+    server.wait_until_ready()
+    s3, firehose = path_style(server), server.client("firehose")
+    bucket = make_bucket(s3)
+    name = make(firehose, bucket, BufferingHints={"SizeInMBs": 128, "IntervalInSeconds": 900}, ProcessingConfiguration=LINES)
+    no_limit = resource.RLIM_INFINITY
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (10 * MIB, no_limit))
+    written, data = 0, base64.b64encode(os.urandom(300_000))
+    with pytest.raises(ClientError) as error:
+        for _ in range(300):
+            firehose.put_record(DeliveryStreamName=name, Record={"Data": data})
+            written += 1
+    answer = error.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == ("ServiceUnavailableException", 503)
+    assert "full" in answer["Error"]["Message"] and written > 0
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (no_limit, no_limit))
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"more"})
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId=DESTINATION,
+        ExtendedS3DestinationUpdate={"BufferingHints": NOW},
+    )
+    found = lines(delivered(s3, bucket, written + 1).values())
+    assert collections.Counter(found) == {data: written, b"more": 1}
+
+
+# Descriptions, updates, tags
+
+
+def test_a_description_tells_what_was_asked_for(firehose, bucket):
+    asked = destination(
+        bucket, Prefix="p/", ErrorOutputPrefix="e/", CompressionFormat="GZIP", ProcessingConfiguration=LINES,
+        CloudWatchLoggingOptions={"Enabled": True, "LogGroupName": "g", "LogStreamName": "s"},
+        FileExtension=".x", CustomTimeZone="Europe/Berlin",
+        BufferingHints={"SizeInMBs": 7, "IntervalInSeconds": 70},
+    )
+    name = new_name()
+    firehose.create_delivery_stream(
+        DeliveryStreamName=name, ExtendedS3DestinationConfiguration=asked, DirectPutSourceConfiguration={"ThroughputHintInMBs": 3}
+    )
+    described = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    filled = {**asked, "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"}}
+    extended = {**filled, "S3BackupMode": "Disabled"}
+    plain = {key: filled[key] for key in filled if key not in ("ProcessingConfiguration", "FileExtension", "CustomTimeZone")}
+    assert described.pop("CreateTimestamp").timestamp() == pytest.approx(time.time(), abs=60)
+    assert described == {
+        "DeliveryStreamName": name,
+        "DeliveryStreamARN": f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/{name}",
+        "DeliveryStreamStatus": "ACTIVE",
+        "DeliveryStreamEncryptionConfiguration": {"Status": "DISABLED"},
+        "DeliveryStreamType": "DirectPut",
+        "VersionId": "1",
+        "Source": {"DirectPutSourceDescription": {"ThroughputHintInMBs": 3}},
+        "Destinations": [
+            {"DestinationId": DESTINATION, "S3DestinationDescription": plain, "ExtendedS3DestinationDescription": extended}
+        ],
+        "HasMoreDestinations": False,
+    }
+    none = firehose.describe_delivery_stream(DeliveryStreamName=name, ExclusiveStartDestinationId=DESTINATION)
+    assert none["DeliveryStreamDescription"]["Destinations"] == []
+
+
+def test_the_older_configuration_is_taken_too(firehose, s3, bucket):
+    name = new_name()
+    firehose.create_delivery_stream(
+        DeliveryStreamName=name, S3DestinationConfiguration=destination(bucket, CompressionFormat="GZIP")
+    )
+    put(firehose, name, [b"a"])
+    [(key, content)] = eventually(lambda: objects(s3, bucket)).items()
+    assert key.endswith(".gz") and gzip.decompress(content) == b"a"
+
+
+def test_update_destination(firehose, s3, bucket):
+    other = make_bucket(s3)
+    name = make(firehose, bucket, Prefix="old/", BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900})
+    update = lambda version, **more: firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId=version, DestinationId=DESTINATION,
+        ExtendedS3DestinationUpdate=more,
+    )
+    put(firehose, name, [b"old"])
+    update("1", BucketARN=f"arn:aws:s3:::{other}", Prefix="new/", CompressionFormat="GZIP", BufferingHints=NOW)
+    put(firehose, name, [b"new"])
+    # What was taken under the old settings and waited is delivered by the old settings.
+    [(key, content)] = eventually(lambda: objects(s3, other)).items()
+    assert key.startswith("new/") and f"{name}-2-" in key and gzip.decompress(content).endswith(b"new")
+    old = objects(s3, bucket)
+    assert b"".join(old.values()) + gzip.decompress(content) == b"oldnew"
+    assert all(key.startswith("old/") and f"{name}-1-" in key for key in old)
+    described = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    now = described["Destinations"][0]["ExtendedS3DestinationDescription"]
+    assert (described["VersionId"], now["Prefix"], now["RoleARN"], now["BufferingHints"]) == ("2", "new/", ROLE, NOW)
+    assert described["LastUpdateTimestamp"] >= described["CreateTimestamp"]
+    message = f"Cannot update firehose: {name} since the current version id: 2 and specified version id: 1 do not match"
+    with refused("ConcurrentModificationException", message):
+        update("1", Prefix="lost/")
+    with refused("InvalidArgumentException", "Destination Id destinationId-000000000002 not found"):
+        firehose.update_destination(
+            DeliveryStreamName=name, CurrentDeliveryStreamVersionId="2", DestinationId="destinationId-000000000002",
+            ExtendedS3DestinationUpdate={},
+        )
+    with refused("InvalidArgumentException", "ErrorOutputPrefix cannot be null or empty"):
+        update("2", Prefix="!{timestamp:yyyy}/")
+    with refused("ResourceNotFoundException"):
+        firehose.update_destination(
+            DeliveryStreamName="none", CurrentDeliveryStreamVersionId="2", DestinationId=DESTINATION,
+            ExtendedS3DestinationUpdate={},
+        )
+    assert firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"] == described
+
+
+def test_of_racing_updates_one_wins(firehose, client, bucket):
+    name = make(firehose, bucket)
+    outcomes = []
+
+    def update(n):
+        try:
+            client("firehose").update_destination(
+                DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId=DESTINATION,
+                ExtendedS3DestinationUpdate={"Prefix": f"{n}/"},
+            )
+            outcomes.append(n)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "ConcurrentModificationException"
+
+    racers = [threading.Thread(target=update, args=(n,)) for n in range(8)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    described = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    assert [f"{n}/" for n in outcomes] == [described["Destinations"][0]["S3DestinationDescription"]["Prefix"]]
+    assert described["VersionId"] == "2"
+
+
+def test_lists_tags_and_deletion(server):
+    firehose, s3 = server.client("firehose"), path_style(server)
+    bucket = make_bucket(s3)
+    names = [f"stream-{n:02}" for n in range(12)]
+    for name in names:
+        firehose.create_delivery_stream(
+            DeliveryStreamName=name, ExtendedS3DestinationConfiguration=destination(bucket), Tags=[{"Key": "n", "Value": name}]
+        )
+    page = firehose.list_delivery_streams()
+    assert (page["DeliveryStreamNames"], page["HasMoreDeliveryStreams"]) == (names[:10], True)
+    page = firehose.list_delivery_streams(ExclusiveStartDeliveryStreamName=names[9])
+    assert (page["DeliveryStreamNames"], page["HasMoreDeliveryStreams"]) == (names[10:], False)
+    firehose.tag_delivery_stream(DeliveryStreamName=names[0], Tags=[{"Key": "a", "Value": "1"}, {"Key": "n", "Value": "2"}, {"Key": "z"}])
+    tags = firehose.list_tags_for_delivery_stream(DeliveryStreamName=names[0], Limit=2)
+    assert tags["Tags"] == [{"Key": "a", "Value": "1"}, {"Key": "n", "Value": "2"}] and tags["HasMoreTags"]
+    rest = firehose.list_tags_for_delivery_stream(DeliveryStreamName=names[0], ExclusiveStartTagKey="n")
+    assert rest["Tags"] == [{"Key": "z", "Value": ""}] and not rest["HasMoreTags"]
+    firehose.untag_delivery_stream(DeliveryStreamName=names[0], TagKeys=["a", "z", "unknown"])
+    with refused("LimitExceededException", "cannot have more than 50 tags"):
+        firehose.tag_delivery_stream(DeliveryStreamName=names[0], Tags=[{"Key": str(n), "Value": ""} for n in range(50)])
+    assert firehose.list_tags_for_delivery_stream(DeliveryStreamName=names[0])["Tags"] == [{"Key": "n", "Value": "2"}]
+    # The same name in another account or region is another delivery stream.
+    for other in (
+        server.client("firehose", region_name="eu-west-1"),
+        server.client("firehose", aws_access_key_id="111122223333"),
+    ):
+        assert other.list_delivery_streams()["DeliveryStreamNames"] == []
+        with refused("ResourceNotFoundException"):
+            other.put_record(DeliveryStreamName=names[0], Record={"Data": b"x"})
+    firehose.delete_delivery_stream(DeliveryStreamName=names[0])
+    missing = f"Firehose {names[0]} under account {ACCOUNT} not found."
+    for call, more in [
+        (firehose.describe_delivery_stream, {}),
+        (firehose.delete_delivery_stream, {}),
+        (firehose.put_record, {"Record": {"Data": b"x"}}),
+        (firehose.put_record_batch, {"Records": [{"Data": b"x"}]}),
+        (firehose.list_tags_for_delivery_stream, {}),
+        (firehose.tag_delivery_stream, {"Tags": [{"Key": "k"}]}),
+        (firehose.untag_delivery_stream, {"TagKeys": ["k"]}),
+    ]:
+        with refused("ResourceNotFoundException", missing):
+            call(DeliveryStreamName=names[0], **more)
+    # The name is free again, and begins with nothing of what was.
+    firehose.create_delivery_stream(
+        DeliveryStreamName=names[0], ExtendedS3DestinationConfiguration=destination(bucket, Prefix="again/")
+    )
+    put(firehose, names[0], [b"new"])
+    assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"new"]
+    assert firehose.list_tags_for_delivery_stream(DeliveryStreamName=names[0])["Tags"] == []
+
+
+# Bad input
+
+
+def test_limits_of_records_and_batches(firehose, unchecked, s3, bucket):
+    name = make(firehose, bucket, BufferingHints={"SizeInMBs": 128, "IntervalInSeconds": 1})
+    full = 1_024_000
+    put(firehose, name, [b"a" * full, b"a" * full, b"a" * full, b"a" * full, b"a" * (4 * MIB - 4 * full)])
+    delivered_bytes = lambda: sum(map(len, objects(s3, bucket).values()))
+    eventually(lambda: delivered_bytes() == 4 * MIB)
+    record = {"Data": b"a" * (full + 1)}
+    with refused("ValidationException", "Member must have length less than or equal to 1024000"):
+        unchecked.put_record(DeliveryStreamName=name, Record=record)
+    with refused("ValidationException", "'records.2.member.data'"):
+        unchecked.put_record_batch(DeliveryStreamName=name, Records=[{"Data": b"a"}, record])
+    with refused("ValidationException", "'records' failed to satisfy constraint: Member must have length less than or equal to 500"):
+        unchecked.put_record_batch(DeliveryStreamName=name, Records=[{"Data": b"a"}] * 501)
+    with refused("ValidationException", "'records' failed to satisfy constraint: Member must have length greater than or equal to 1"):
+        unchecked.put_record_batch(DeliveryStreamName=name, Records=[])
+    with refused("InvalidArgumentException", "Records size exceeds 4 MB limit"):
+        put(firehose, name, [b"a" * full] * 4 + [b"a" * (4 * MIB - 4 * full + 1)])
+    with refused("ValidationException", "'record' failed to satisfy constraint: Member must not be null"):
+        unchecked.put_record(DeliveryStreamName=name)
+    with refused("ValidationException", "'deliveryStreamName'"):
+        unchecked.put_record(DeliveryStreamName="no spaces", Record={"Data": b"a"})
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"b"})
+    eventually(lambda: delivered_bytes() == 4 * MIB + 1)
+
+
+def changed(settings, **more):
+    return {**settings, **more}
+
+
+PARTITIONED = by_keys("{a: .a}", "!{partitionKeyFromQuery:a}/")
+CONVERTED = {"DataFormatConversionConfiguration": conversion("d", "t"), "BufferingHints": LARGE}
+ORC = changed(
+    conversion("d", "t"), OutputFormatConfiguration={"Serializer": {"OrcSerDe": {}}}
+)
+LAMBDA = [{"Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": "arn:aws:lambda:us-east-1:000000000000:function:f"}]}]
+BLANK = {"Type": "AppendDelimiterToRecord", "Parameters": [{"ParameterName": "Delimiter", "ParameterValue": "\n"}]}
+KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    "more, code, message",
+    [
+        ({"Prefix": "!{timestamp:yyyy}/"}, "InvalidArgumentException", "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"),
+        ({"Prefix": "!{timestamp:yyyy}/", "ErrorOutputPrefix": "e/!{timestamp:yyyy}/"}, "InvalidArgumentException", "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"),
+        ({"Prefix": ERRORS, "ErrorOutputPrefix": ERRORS}, "InvalidArgumentException", "Prefix must not contain any occurrence of !{firehose:error-output-type}"),
+        ({"Prefix": "!{date:yyyy}/", "ErrorOutputPrefix": ERRORS}, "InvalidArgumentException", "Namespace to the left of colon (date) is an invalid keyword!"),
+        ({"Prefix": "!{timestamp:b}/", "ErrorOutputPrefix": ERRORS}, "InvalidArgumentException", "Invalid conversion character"),
+        ({"Prefix": "!{timestamp", "ErrorOutputPrefix": ERRORS}, "InvalidArgumentException", "Invalid expression usage"),
+        ({"Prefix": "p" * 1025}, "ValidationException", "Member must have length less than or equal to 1024"),
+        ({"Prefix": "p" * 600}, "InvalidArgumentException", "Length of evaluated prefix cannot be greater than 512"),
+        ({"Prefix": "!{partitionKeyFromQuery:a}/", "ErrorOutputPrefix": ERRORS}, "InvalidArgumentException", "Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled."),
+        (changed(PARTITIONED, ErrorOutputPrefix=ERRORS + "!{partitionKeyFromQuery:a}/"), "InvalidArgumentException", "Dynamic Partitioning Namespaces can't be part of an error prefix expression"),
+        (changed(PARTITIONED, Prefix="!{partitionKeyFromQuery:b}/"), "InvalidArgumentException", "MetaDataExtraction JQ Query can't contain keys"),
+        (changed(PARTITIONED, Prefix="!{partitionKeyFromLambda:a}/"), "InvalidArgumentException", "Lambda should be present"),
+        (changed(PARTITIONED, BufferingHints=NOW), "InvalidArgumentException", "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."),
+        (changed(PARTITIONED, ProcessingConfiguration={"Enabled": True, "Processors": [extraction("{a: .a")]}), "InvalidArgumentException", "MetaDataExtraction JQ Query is invalid"),
+        ({"BufferingHints": {"SizeInMBs": 0, "IntervalInSeconds": 60}}, "ValidationException", "Member must have value greater than or equal to 1"),
+        ({"BufferingHints": {"SizeInMBs": 129, "IntervalInSeconds": 60}}, "ValidationException", "Member must have value less than or equal to 128"),
+        ({"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}}, "ValidationException", "Member must have value less than or equal to 900"),
+        ({"BufferingHints": {"SizeInMBs": 1}}, "InvalidArgumentException", "Both SizeInMBs and IntervalInSeconds are required"),
+        (changed(CONVERTED, BufferingHints=NOW), "InvalidArgumentException", "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."),
+        (changed(CONVERTED, CompressionFormat="GZIP"), "InvalidArgumentException", "compression format must be set to UNCOMPRESSED when data format conversion is enabled"),
+        (changed(CONVERTED, DataFormatConversionConfiguration={"Enabled": True}), "InvalidArgumentException", "SchemaConfiguration must not be null"),
+        (changed(CONVERTED, DataFormatConversionConfiguration=ORC), "InvalidArgumentException", "catchment does not write ORC (OrcSerDe) yet."),
+        ({"ProcessingConfiguration": {"Enabled": True, "Processors": LAMBDA}}, "InvalidArgumentException", "catchment does not run Lambda processors yet."),
+        ({"ProcessingConfiguration": {"Enabled": True, "Processors": []}}, "InvalidArgumentException", "A maximum of 5 and a minimum of 1 processor needs to be supplied"),
+        ({"S3BackupMode": "Enabled"}, "InvalidArgumentException", "catchment does not back up source records"),
+        ({"EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": KEY}}}, "InvalidArgumentException", "catchment does not encrypt objects"),
+        ({"CompressionFormat": "LZ4"}, "ValidationException", "Member must satisfy enum value set"),
+        ({"FileExtension": "txt"}, "ValidationException", "Member must satisfy regular expression pattern"),
+        ({"CustomTimeZone": "Moon/Crater"}, "InvalidArgumentException", "CustomTimeZone Moon/Crater is not a valid time zone"),
+        ({"RoleARN": "role"}, "ValidationException", "'extendedS3DestinationConfiguration.roleARN'"),
+        ({"BucketARN": "bucket"}, "ValidationException", "regular expression pattern: arn:.*:s3:::"),
+        ({"BucketARN": "arn:aws:s3:::a/b"}, "ValidationException", "regular expression pattern: arn:.*:s3:::"),
+        ({"ProcessingConfiguration": {"Enabled": True, "Processors": [BLANK]}}, "ValidationException", "regular expression pattern"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_makes_nothing(firehose, unchecked, bucket, more, code, message):
+    name = new_name()
+    with refused(code, message):
+        unchecked.create_delivery_stream(
+            DeliveryStreamName=name, ExtendedS3DestinationConfiguration={**destination(bucket), **more}
+        )
+    with refused("ResourceNotFoundException"):
+        firehose.describe_delivery_stream(DeliveryStreamName=name)
+
+
+def test_sources_destinations_and_names_are_checked(firehose, unchecked, bucket):
+    s3 = {"ExtendedS3DestinationConfiguration": destination(bucket)}
+    source = {"KinesisStreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/none", "RoleARN": ROLE}
+    splunk = {
+        "HECEndpoint": "https://splunk.example:8088", "HECEndpointType": "Raw", "HECToken": "t", "S3Configuration": destination(bucket)
+    }
+    for more, code, message in [
+        ({}, "InvalidArgumentException", "Exactly one destination configuration is supported for a Firehose"),
+        ({**s3, "S3DestinationConfiguration": destination(bucket)}, "InvalidArgumentException", "Exactly one destination"),
+        ({"SplunkDestinationConfiguration": splunk}, "InvalidArgumentException", "catchment does not deliver to Splunk yet."),
+        ({**s3, "DeliveryStreamType": "MSKAsSource"}, "InvalidArgumentException", "catchment does not deliver from MSKAsSource yet."),
+        ({**s3, "DeliveryStreamType": "Nothing"}, "ValidationException", "enum value set"),
+        ({**s3, "DeliveryStreamType": "KinesisStreamAsSource"}, "InvalidArgumentException", "KinesisSourceStreamConfig is mandatory"),
+        ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": source}, "InvalidArgumentException", "Stream none not found."),
+        ({**s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}}, "InvalidArgumentException", "catchment does not encrypt delivery streams"),
+        ({**s3, "Tags": [{"Key": "aws:x", "Value": "v"}]}, "ValidationException", "regular expression pattern"),
+        ({**s3, "DeliveryStreamName": "n" * 65}, "ValidationException", "less than or equal to 64"),
+        ({**s3, "DeliveryStreamName": "n/n"}, "ValidationException", "regular expression pattern"),
+    ]:
+        with refused(code, message):
+            unchecked.create_delivery_stream(**{"DeliveryStreamName": "never", **more})
+    assert "never" not in firehose.list_delivery_streams(Limit=10000)["DeliveryStreamNames"]
+    name = make(firehose, bucket)
+    with refused("ResourceInUseException", f"Firehose {name} under accountId {ACCOUNT} already exists"):
+        firehose.create_delivery_stream(DeliveryStreamName=name, **s3)
+    with pytest.raises(ClientError) as error:
+        firehose.stop_delivery_stream_encryption(DeliveryStreamName=name)
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_the_log_warns_of_records_without_a_delimiter(new_server):
+    server = new_server().start()
+    firehose, bucket = server.client("firehose"), make_bucket(path_style(server))
+    firehose.create_delivery_stream(
+        DeliveryStreamName="with", ExtendedS3DestinationConfiguration=destination(bucket, ProcessingConfiguration=LINES)
+    )
+    firehose.create_delivery_stream(DeliveryStreamName="without", ExtendedS3DestinationConfiguration=destination(bucket))
+    told = [line for line in server.log.read_text().splitlines() if "AppendDelimiterToRecord" in line]
+    assert len(told) == 1 and "without" in told[0]
+
+
+# The command line client
+
+
+def test_the_aws_cli_makes_puts_and_describes(aws, s3, bucket, tmp_path):
+    name, settings = new_name(), tmp_path / "settings.json"
+    settings.write_text(json.dumps(destination(bucket)))
+    aws(
+        "firehose", "create-delivery-stream", "--delivery-stream-name", name,
+        "--extended-s3-destination-configuration", f"file://{settings}",
+    )
+    put_ = json.loads(aws("firehose", "put-record", "--delivery-stream-name", name, "--record", "Data=hello"))
+    assert put_["RecordId"]
+    assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"hello"]
+    described = json.loads(aws("firehose", "describe-delivery-stream", "--delivery-stream-name", name))
+    assert described["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE"
