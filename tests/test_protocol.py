@@ -11,19 +11,17 @@ import io
 import json
 import pathlib
 import re
-import urllib.error
+import ssl
 import urllib.parse
-import urllib.request
 
-import boto3.session
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-import botocore.session
 import cbor2
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from conftest import Server
 
 ROOT = pathlib.Path(__file__).parent.parent
 INDEX = {entry["name"]: entry for entry in json.loads((ROOT / "models" / "index.json").read_text())}
@@ -38,8 +36,6 @@ MISMATCH = "The request signature we calculated does not match the signature you
 @pytest.fixture(scope="module")
 def signed_server(tmp_path_factory):
     """A server that believes two keys only."""
-    from conftest import Server
-
     keys = [f"--access-key={KEY}:{SECRET}", f"--access-key={OTHER_KEY}:{OTHER_SECRET}:{OTHER_ACCOUNT}"]
     server = Server(tmp_path_factory.mktemp("signed") / "data", keys).start()
     yield server
@@ -374,8 +370,6 @@ def https(server):
     """What a client needs to reach the server by TLS. The certificate is made when the first connection comes."""
     certificate = server.data_dir / "tls" / "certificate.pem"
     if not certificate.exists():
-        import ssl
-
         ssl.get_server_certificate(("127.0.0.1", server.port))
     return {"endpoint_url": f"https://localhost:{server.port}", "verify": str(certificate)}
 

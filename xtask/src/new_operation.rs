@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::root;
+use crate::{root, run};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -29,14 +30,25 @@ pub(crate) fn make(arguments: &Arguments) -> Result<()> {
     let module = snake_case(operation);
     let file = home.join("src").join(format!("{module}.rs"));
     ensure!(!file.exists(), "{} is there already", file.display());
-    fs::write(&file, source(&model, operation))?;
-    add_lines(&home.join("src/lib.rs"), &module, operation)?;
+    let source = source(&model, service, operation);
+    if source.contains("serde_json::") {
+        add_dependency(&home.join("Cargo.toml"), "serde_json")?;
+    }
+    fs::write(&file, source)?;
+    let lib = home.join("src/lib.rs");
+    add_lines(&lib, &module, operation)?;
     unlist(&home.join("unimplemented.txt"), operation)?;
+    // A line too long for one is broken as everywhere else.
+    run(Command::new("rustfmt")
+        .arg("--edition=2024")
+        .arg("--config-path")
+        .arg(root())
+        .arg(&lib))?;
     println!("{}: write what it does, and its test", file.display());
     Ok(())
 }
 
-fn source(model: &Value, operation: &str) -> String {
+fn source(model: &Value, service: &str, operation: &str) -> String {
     let input = model["operations"][operation]["input"]["shape"]
         .as_str()
         .unwrap_or_default();
@@ -64,7 +76,8 @@ fn source(model: &Value, operation: &str) -> String {
             } else {
                 format!("    #[serde(rename = \"{name}\")]\n")
             };
-            format!("{rename}    {field}: {kind},\n")
+            let raw = if KEYWORDS.contains(&field.as_str()) { "r#" } else { "" };
+            format!("{rename}    {raw}{field}: {kind},\n")
         })
         .collect();
     format!(
@@ -72,13 +85,16 @@ fn source(model: &Value, operation: &str) -> String {
          use protocol_aws::{{AwsError, Empty}};\nuse serde::Deserialize;\n\nuse crate::Call;\n\n\
          #[derive(Deserialize)]\n#[serde(rename_all = \"PascalCase\")]\npub(crate) struct Input {{\n{fields}}}\n\n\
          pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {{\n    \
-         Err(AwsError::not_implemented(\"{}\", \"{operation}\"))\n}}\n",
-        model["metadata"]["serviceId"]
-            .as_str()
-            .unwrap_or_default()
-            .to_lowercase()
+         Err(AwsError::not_implemented(\"{service}\", \"{operation}\"))\n}}\n"
     )
 }
+
+/// Words of Rust that members of the models are named by.
+const KEYWORDS: &[&str] = &[
+    "as", "async", "box", "break", "const", "continue", "do", "else", "enum", "final", "fn", "for", "if", "in", "let",
+    "loop", "macro", "match", "mod", "move", "override", "priv", "pub", "ref", "return", "static", "struct", "trait",
+    "try", "type", "unsafe", "use", "where", "while", "yield",
+];
 
 fn rust_type(shape: &Value) -> String {
     match shape["type"].as_str() {
@@ -99,24 +115,48 @@ fn rust_type(shape: &Value) -> String {
 fn add_lines(path: &PathBuf, module: &str, operation: &str) -> Result<()> {
     let text = fs::read_to_string(path)?;
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    insert_sorted(&mut lines, &format!("mod {module};"), "mod ")?;
-    insert_sorted(
-        &mut lines,
-        &format!("        .on(\"{operation}\", {module}::handle)"),
-        "        .on(",
-    )?;
+    insert_sorted(&mut lines, &format!("mod {module};"), "mod ", "use ")?;
+    let on = format!("        .on(\"{operation}\", {module}::handle)");
+    insert_sorted(&mut lines, &on, "        .on(\"", "        .build()")?;
     Ok(fs::write(path, lines.join("\n") + "\n")?)
 }
 
-/// Inserts `line` before the first line with this start that sorts behind it, else after the last such line.
-fn insert_sorted(lines: &mut Vec<String>, line: &str, start: &str) -> Result<()> {
-    let alike: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with(start)).collect();
-    let behind = alike.iter().copied().find(|at| lines[*at].as_str() > line);
-    let at = behind
-        .or_else(|| alike.last().map(|at| at + 1))
-        .with_context(|| format!("no line starts with {start:?}"))?;
+/// Inserts `line` before the first line with this start that sorts behind it, else before the first that begins
+/// with `end`. Attributes stay with the line that they belong to.
+fn insert_sorted(lines: &mut Vec<String>, line: &str, start: &str, end: &str) -> Result<()> {
+    let behind = lines
+        .iter()
+        .position(|text| text.starts_with(start) && text.as_str() > line);
+    let at = match behind {
+        Some(behind) => {
+            let before = lines[..behind].iter().rev();
+            behind - before.take_while(|text| text.starts_with("#[")).count()
+        }
+        None => {
+            let ends = lines.iter().position(|text| text.starts_with(end));
+            let ends = ends.with_context(|| format!("no line starts with {end:?}"))?;
+            ends - lines[..ends].iter().rev().take_while(|text| text.is_empty()).count()
+        }
+    };
     lines.insert(at, line.to_owned());
     Ok(())
+}
+
+/// Names a dependency of the workspace in the crate's manifest, unless it is there.
+fn add_dependency(path: &PathBuf, name: &str) -> Result<()> {
+    let text = fs::read_to_string(path)?;
+    let line = format!("{name}.workspace = true\n");
+    let section = "[dependencies]\n";
+    let (before, rest) = text
+        .split_once(section)
+        .with_context(|| format!("{} has no dependencies", path.display()))?;
+    let end = rest.find("\n[").map_or(rest.len(), |end| end + 1);
+    if rest[..end].contains(&line) {
+        return Ok(());
+    }
+    let at = rest[..end].trim_end().len() + 1;
+    let (kept, rest) = rest.split_at(at.min(rest.len()));
+    Ok(fs::write(path, format!("{before}{section}{kept}{line}{rest}"))?)
 }
 
 fn unlist(path: &PathBuf, operation: &str) -> Result<()> {
@@ -178,10 +218,15 @@ mod tests {
 
     #[test]
     fn lines_go_where_they_belong() {
-        let mut lines: Vec<String> = ["mod a;", "mod c;", "", "fn x"].map(str::to_owned).into();
-        insert_sorted(&mut lines, "mod b;", "mod ").expect("inserts");
-        insert_sorted(&mut lines, "mod d;", "mod ").expect("inserts");
-        assert_eq!(lines, ["mod a;", "mod b;", "mod c;", "mod d;", "", "fn x"]);
-        assert!(insert_sorted(&mut lines, "x", "no such").is_err());
+        let text = ["mod a;", "mod c;", "#[cfg(test)]", "mod tests;", "", "use x;"];
+        let mut lines: Vec<String> = text.map(str::to_owned).into();
+        for module in ["b", "d", "x"] {
+            insert_sorted(&mut lines, &format!("mod {module};"), "mod ", "use ").expect("inserts");
+        }
+        assert_eq!(
+            lines.join(" "),
+            "mod a; mod b; mod c; mod d; #[cfg(test)] mod tests; mod x;  use x;"
+        );
+        assert!(insert_sorted(&mut lines, "x", "no such", "nor this").is_err());
     }
 }

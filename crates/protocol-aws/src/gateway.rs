@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -165,7 +166,10 @@ impl Gateway {
             (trace.service, trace.wire) = ("s3", Wire::RestXml);
         }
         if target == Target::S3 {
-            return self.answer_s3(parts, body, &claim).await;
+            let read = Arc::new(AtomicU64::new(0));
+            let answer = self.answer_s3(parts, body, &claim, read.clone()).await;
+            trace.bytes_in = read.load(Ordering::Relaxed);
+            return answer;
         }
         let body = self.read(body).await?;
         trace.bytes_in = body.len() as u64;
@@ -247,7 +251,14 @@ impl Gateway {
         answer.await.unwrap_or_else(|panic| Err(AwsError::internal(panic)))
     }
 
-    async fn answer_s3(&self, mut parts: Parts, body: Body, claim: &Claim) -> Result<Response<Body>, AwsError> {
+    /// `read` counts the body's bytes.
+    async fn answer_s3(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        claim: &Claim,
+        read: Arc<AtomicU64>,
+    ) -> Result<Response<Body>, AwsError> {
         let s3 = self
             .0
             .s3
@@ -263,6 +274,13 @@ impl Gateway {
             .0
             .authentication
             .check(&self.0.clock, &mut parts, claim, Wire::RestXml, body)?;
+        let body = body
+            .map_frame(move |frame| {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                read.fetch_add(length as u64, Ordering::Relaxed);
+                frame
+            })
+            .boxed_unsync();
         let body = match signed_hash {
             Some(hash) => HashedBody {
                 inner: body,
@@ -279,20 +297,35 @@ impl Gateway {
 
     async fn read(&self, mut body: Body) -> Result<Bytes, AwsError> {
         let max = self.0.limits.body_bytes_max;
+        let too_large = || {
+            let text = format!("The request body is larger than {max} bytes.");
+            AwsError::new("RequestEntityTooLargeException", text).with_status(413)
+        };
+        // What says beforehand that it is too large need not be sent.
+        if body.size_hint().lower() > max as u64 {
+            return Err(too_large());
+        }
         let mut whole = Collected::default();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                AwsError::new("IncompleteBody", format!("The request body could not be read: {error}")).with_status(400)
-            })?;
+            let frame = frame.map_err(unread)?;
             if let Ok(data) = frame.into_data() {
                 whole.push(data, body.size_hint().lower().min(max as u64) as usize);
             }
             if whole.len() > max {
-                let text = format!("The request body is larger than {max} bytes.");
-                return Err(AwsError::new("RequestEntityTooLargeException", text).with_status(413));
+                return Err(too_large());
             }
         }
         Ok(whole.into_bytes())
+    }
+}
+
+/// A body that broke off, unless whoever gives it knows better.
+fn unread(error: BoxError) -> AwsError {
+    match error.downcast::<AwsError>() {
+        Ok(error) => *error,
+        Err(error) => {
+            AwsError::new("IncompleteBody", format!("The request body could not be read: {error}")).with_status(400)
+        }
     }
 }
 

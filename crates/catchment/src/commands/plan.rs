@@ -6,11 +6,16 @@ use anyhow::{Result, ensure};
 const WRITE_KB_PER_SECOND: f64 = 1_000.0;
 const WRITE_RECORDS_PER_SECOND: f64 = 1_000.0;
 const READ_KB_PER_SECOND: f64 = 2_000.0;
+/// More than anybody sends; numbers beyond it are slips.
+const RECORDS_PER_SECOND_MAX: f64 = 1e12;
 
 /// The shard formula of the service's developer guide: max(write KB/s / 1000, read KB/s / 2000), with the
 /// average record size rounded up to the next KB.
 pub(crate) fn shards(records_per_second: f64, record_kb: f64, consumers: u32) -> Result<()> {
-    ensure!(records_per_second > 0.0, "--records-per-second must be above 0");
+    ensure!(
+        records_per_second > 0.0 && records_per_second <= RECORDS_PER_SECOND_MAX,
+        "--records-per-second must be above 0 and at most {RECORDS_PER_SECOND_MAX}"
+    );
     ensure!(
         record_kb > 0.0 && record_kb <= 10_240.0,
         "--record-kb must be above 0 and at most 10240"

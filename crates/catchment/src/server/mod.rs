@@ -1,5 +1,6 @@
 //! The listener: one port for HTTP/1.1, HTTP/2 with prior knowledge, and TLS.
 
+mod body;
 mod connection;
 mod cors;
 mod own;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assembly::Platform;
 use crate::config::Config;
+use connection::Ends;
 pub(crate) use cors::Cors;
 
 /// How long open requests may take to end once shutdown begins.
@@ -41,7 +43,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("could not listen on {}", config.listen))?;
-        let tls = tls::Acceptor::new(config)?;
+        let tls = tls::Acceptor::new(config, platform.tasks.clone())?;
         let shared = Arc::new(Shared {
             platform,
             cors: Cors::new(&config.cors_origins),
@@ -67,6 +69,10 @@ impl Server {
         } = self;
         let slots = Arc::new(Semaphore::new(connections_max));
         let drain = GracefulShutdown::new();
+        let ends = Ends {
+            stop: stop.clone(),
+            cut: CancellationToken::new(),
+        };
         let tasks = shared.platform.tasks.clone();
         loop {
             let slot = tokio::select! {
@@ -81,9 +87,9 @@ impl Server {
             match accepted {
                 Ok((stream, _)) => {
                     let watcher = drain.watcher();
-                    let (shared, stop) = (shared.clone(), stop.clone());
+                    let (shared, ends) = (shared.clone(), ends.clone());
                     tasks.spawn(async move {
-                        connection::serve(stream, shared, watcher, stop).await;
+                        connection::serve(stream, shared, watcher, ends).await;
                         drop(slot);
                     });
                 }
@@ -99,6 +105,7 @@ impl Server {
         if tokio::time::timeout(DRAIN_MAX, drain.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut");
         }
+        ends.cut.cancel();
         shared.platform.close().await;
     }
 }

@@ -1,13 +1,15 @@
 //! TLS on the same port: the configured certificate, or a self-signed one kept in the data directory.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use base::Tasks;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -20,29 +22,29 @@ const KEY: &str = "tls/key.pem";
 /// never sees TLS starts no slower for it.
 pub(crate) struct Acceptor {
     data_dir: std::path::PathBuf,
-    ready: OnceLock<TlsAcceptor>,
+    ready: OnceCell<TlsAcceptor>,
+    tasks: Tasks,
 }
 
 impl Acceptor {
-    pub(crate) fn new(config: &Config) -> Result<Self> {
+    pub(crate) fn new(config: &Config, tasks: Tasks) -> Result<Self> {
         let ready = match (&config.tls_cert, &config.tls_key) {
-            (Some(certificate), Some(key)) => OnceLock::from(load(certificate, key)?),
-            _ => OnceLock::new(),
+            (Some(certificate), Some(key)) => OnceCell::new_with(Some(load(certificate, key)?)),
+            _ => OnceCell::new(),
         };
         Ok(Self {
             data_dir: config.data_dir.clone(),
             ready,
+            tasks,
         })
     }
 
     pub(crate) async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>> {
-        let acceptor = match self.ready.get() {
-            Some(acceptor) => acceptor,
-            None => {
-                let made = self_signed(&self.data_dir)?;
-                self.ready.get_or_init(|| made)
-            }
+        let made = || async {
+            let data_dir = self.data_dir.clone();
+            self.tasks.spawn_blocking(move || self_signed(&data_dir)).await?
         };
+        let acceptor = self.ready.get_or_try_init(made).await?;
         Ok(acceptor.accept(stream).await?)
     }
 }
@@ -54,23 +56,28 @@ fn self_signed(data_dir: &Path) -> Result<TlsAcceptor> {
         let made = rcgen::generate_simple_self_signed(names).context("could not make a certificate")?;
         let directory = certificate.parent().context("a certificate has a directory")?;
         std::fs::create_dir_all(directory)?;
-        write_private(&key, &made.signing_key.serialize_pem())?;
-        std::fs::write(&certificate, made.cert.pem())?;
+        write(&key, &made.signing_key.serialize_pem(), 0o600)?;
+        write(&certificate, &made.cert.pem(), 0o644)?;
         tracing::info!(certificate = %certificate.display(), "made a self-signed certificate");
     }
     load(&certificate, &key)
 }
 
-fn write_private(path: &Path, text: &str) -> Result<()> {
+/// A crash leaves no half of a file, which would end TLS for good.
+fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new()
+    let partial = path.with_extension("partial");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    Ok(file.write_all(text.as_bytes())?)
+        .mode(mode)
+        .open(&partial)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(std::fs::rename(&partial, path)?)
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
