@@ -26,7 +26,7 @@ pub fn arrow_type(hive: &HiveType) -> DataType {
         HiveType::Array(element) => DataType::List(Arc::new(Field::new("item", arrow_type(element), true))),
         HiveType::Map(key, value) => {
             let entries = Fields::from(vec![
-                Field::new("key", arrow_type(key), false),
+                Field::new("key", map_key_type(key), false),
                 Field::new("value", arrow_type(value), true),
             ]);
             DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
@@ -38,6 +38,14 @@ pub fn arrow_type(hive: &HiveType) -> DataType {
             };
             DataType::Struct(fields.iter().map(field).collect())
         }
+    }
+}
+
+/// Keys that are text are no views: looking one up compares it with a plain literal.
+fn map_key_type(key: &HiveType) -> DataType {
+    match arrow_type(key) {
+        DataType::Utf8View => DataType::Utf8,
+        other => other,
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
-    Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, MapArray, NullArray, StringViewBuilder,
-    StructArray, TimestampMicrosecondBuilder,
+    Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, MapArray, NullArray, StringBuilder,
+    StringViewBuilder, StructArray, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::kernels::cast_utils::{Parser, parse_decimal, string_to_timestamp_nanos};
@@ -29,6 +29,7 @@ pub enum ColumnBuilder {
     Float64(Float64Builder),
     Decimal(Decimal128Builder, u8, i8),
     Text(StringViewBuilder),
+    PlainText(StringBuilder),
     Binary(BinaryViewBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
@@ -88,6 +89,7 @@ macro_rules! simple {
             ColumnBuilder::Float64($builder) => $run,
             ColumnBuilder::Decimal($builder, ..) => $run,
             ColumnBuilder::Text($builder) => $run,
+            ColumnBuilder::PlainText($builder) => $run,
             ColumnBuilder::Binary($builder) => $run,
             ColumnBuilder::Date($builder) => $run,
             ColumnBuilder::Timestamp($builder) => $run,
@@ -116,6 +118,7 @@ impl ColumnBuilder {
                 Self::Decimal(builder, *precision, *scale)
             }
             DataType::Utf8View => Self::Text(StringViewBuilder::new()),
+            DataType::Utf8 => Self::PlainText(StringBuilder::new()),
             DataType::BinaryView => Self::Binary(BinaryViewBuilder::new()),
             DataType::Date32 => Self::Date(Date32Builder::new()),
             DataType::Timestamp(..) => Self::Timestamp(TimestampMicrosecondBuilder::new()),
@@ -160,6 +163,7 @@ impl ColumnBuilder {
         let trimmed = text.trim();
         match self {
             Self::Text(builder) => builder.append_value(text),
+            Self::PlainText(builder) => builder.append_value(text),
             Self::Binary(builder) => builder.append_value(text.as_bytes()),
             Self::Boolean(builder) => match trimmed {
                 t if t.eq_ignore_ascii_case("true") => builder.append_value(true),

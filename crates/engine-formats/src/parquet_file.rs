@@ -2,6 +2,7 @@
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression as ParquetCodec, GzipLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion as ParquetVersion};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,11 @@ pub fn write_parquet(batch: &RecordBatch, options: &ParquetOptions) -> Result<Ve
         .set_writer_version(version)
         .set_created_by(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned())
         .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).map_err(encode)?;
+    // Without our Arrow schema in it a reader sees plain strings, whatever arrays we happened to build them in.
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties)
+        .with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).map_err(encode)?;
     writer.write(batch).map_err(encode)?;
     writer.into_inner().map_err(encode)
 }

@@ -183,7 +183,8 @@ impl Shape {
     }
 }
 
-/// Java's pattern syntax in ours: UTF-16 escapes become scalar values, and the match is of the whole text.
+/// Java's pattern syntax in ours: UTF-16 escapes become scalar values, the letter classes are ASCII's, and the
+/// match is of the whole text.
 fn rust_pattern(java: &str) -> String {
     let scalar = java
         .replace("\\uD800\\uDC00-\\uDBFF\\uDFFF", "\\x{10000}-\\x{10FFFF}")
@@ -191,24 +192,46 @@ fn rust_pattern(java: &str) -> String {
         .replace("\\uDBFF-\\uDC00\\uDFFF", "\\x{10000}-\\x{10FFFF}");
     let mut text = String::with_capacity(scalar.len() + 16);
     text.push_str("\\A(?:");
+    let mut in_class = false;
     let mut rest = scalar.as_str();
-    while let Some(at) = rest.find("\\u") {
-        let digits = rest
-            .get(at + 2..at + 6)
-            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        text.push_str(&rest[..at]);
-        match digits {
-            Some(digits) => {
-                text.push_str(&format!("\\x{{{digits}}}"));
-                rest = &rest[at + 6..];
+    while let Some(first) = rest.chars().next() {
+        let after = &rest[first.len_utf8()..];
+        match (first, after.chars().next()) {
+            ('\\', Some(escaped)) => {
+                let behind = &after[escaped.len_utf8()..];
+                let digits = behind
+                    .get(..4)
+                    .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+                let class = match escaped {
+                    'w' => Some("0-9A-Za-z_"),
+                    'd' => Some("0-9"),
+                    's' => Some(" \\t\\n\\x0B\\f\\r"),
+                    _ => None,
+                };
+                rest = behind;
+                match (class, digits) {
+                    (Some(class), _) if in_class => text.push_str(class),
+                    (Some(class), _) => text.push_str(&format!("[{class}]")),
+                    (None, Some(digits)) if escaped == 'u' => {
+                        text.push_str(&format!("\\x{{{digits}}}"));
+                        rest = &behind[4..];
+                    }
+                    _ => text.extend(['\\', escaped]),
+                }
             }
-            None => {
-                text.push_str("\\u");
-                rest = &rest[at + 2..];
+            (first, _) => {
+                match first {
+                    // Within a class Java takes a bracket for a nested class, which no model has.
+                    '[' if in_class => text.push('\\'),
+                    '[' => in_class = true,
+                    ']' => in_class = false,
+                    _ => {}
+                }
+                text.push(first);
+                rest = after;
             }
         }
     }
-    text.push_str(rest);
     text.push_str(")\\z");
     text
 }
@@ -554,6 +577,20 @@ mod tests {
             assert!(!model.operations.is_empty());
             assert_eq!(model.metadata.target_prefix, entry.target_prefix);
         }
+    }
+
+    #[test]
+    fn patterns_mean_what_java_means() {
+        let matches = |java: &str, text: &str| Regex::new(&rust_pattern(java)).expect("compiles").is_match(text);
+        assert!(matches(r"arn:.*:s3:::[\w\.\-]{1,255}", "arn:aws:s3:::a-b.c_d"));
+        assert!(!matches(r"arn:.*:s3:::[\w\.\-]{1,255}", "bucket"));
+        assert!(!matches(r"\w+", "\u{e9}"));
+        assert!(matches(
+            r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\t]*",
+            "a \u{1F600}"
+        ));
+        assert!(!matches(r"\d{12}", "12345678901x"));
+        assert!(!matches("a|b", "ab"));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The catalog's tables as DataFusion scans them.
 
-mod column;
 mod format;
 mod lines;
 mod partitions;

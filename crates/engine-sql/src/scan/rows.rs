@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
+use engine_formats::ColumnBuilder;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::column::ColumnBuilder;
 use super::format::RowFormat;
 use crate::{ErrorKind, SqlError};
 
