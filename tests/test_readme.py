@@ -16,7 +16,7 @@ def session(language: str) -> str:
 
 def environment(server) -> dict:
     """The session's own exports, at this server's port."""
-    exports = dict(re.findall(r"([A-Z_]+)=(\S+)", "".join(re.findall(r"^export .*$", session("bash"), flags=re.MULTILINE))))
+    exports = dict(re.findall(r"([A-Z_]+)=(\S+)", "\n".join(re.findall(r"^export .*$", session("bash"), flags=re.MULTILINE))))
     assert exports["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**os.environ, **exports, "AWS_ENDPOINT_URL": server.endpoint, "AWS_PAGER": "", "PATH": path}
