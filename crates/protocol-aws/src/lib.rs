@@ -21,6 +21,7 @@ mod model;
 mod query;
 mod rest;
 mod route;
+pub mod scan;
 mod service;
 pub mod sigv4;
 pub mod testing;

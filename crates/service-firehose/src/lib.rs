@@ -19,7 +19,6 @@ mod put_record;
 mod put_record_batch;
 mod query_keys;
 mod record_id;
-mod scan;
 mod settings;
 mod tag_delivery_stream;
 mod tags;

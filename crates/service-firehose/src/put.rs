@@ -4,8 +4,8 @@ use base64_simd::{AsOut, STANDARD};
 use bytes::Bytes;
 use protocol_aws::AwsError;
 
-use crate::scan::{Scan, once};
 use crate::{Call, errors};
+use protocol_aws::scan::{Scan, once};
 
 /// One record, before base64.
 pub(crate) const RECORD_BYTES_MAX: usize = 1_024_000;

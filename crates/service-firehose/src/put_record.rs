@@ -5,8 +5,8 @@ use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
 use crate::put::{decode, put, scan_record};
-use crate::scan::{Scan, once};
 use crate::{Call, record_id};
+use protocol_aws::scan::{Scan, once};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

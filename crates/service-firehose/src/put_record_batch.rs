@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::errors::invalid_argument;
 use crate::put::{Raw, decode, is_name, put, scan_record};
 use crate::put_record::Record;
-use crate::scan::{Scan, once};
 use crate::{Call, record_id};
+use protocol_aws::scan::{Scan, once};
 
 const RECORDS_MAX: usize = 500;
 /// All records of a call together.

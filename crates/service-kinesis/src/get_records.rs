@@ -8,10 +8,10 @@ use protocol_aws::{AwsError, Blob, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::iterator::Iterator;
-use crate::scan::{Scan, once};
 use crate::sequence::Sequence;
 use crate::shapes::{HashKeyRange, named, shard_id};
 use crate::{Call, errors};
+use protocol_aws::scan::{Scan, once};
 
 const RECORDS_MAX: usize = 10_000;
 const BYTES_MAX: usize = 10 << 20;

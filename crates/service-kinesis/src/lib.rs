@@ -21,7 +21,6 @@ mod put_record;
 mod put_records;
 mod remove_tags_from_stream;
 mod retention;
-mod scan;
 mod sequence;
 mod shapes;
 mod tag_resource;

@@ -6,10 +6,10 @@ use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
 use crate::put::{PARTITION_KEY_UNITS_MAX, Put, decoded_bytes, key_units, partition_key_missing, write_done};
-use crate::scan::{Scan, once};
 use crate::sequence::Sequence;
 use crate::shapes::shard_id;
 use crate::{Call, errors};
+use protocol_aws::scan::{Scan, once};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -8,9 +8,9 @@ use crate::put::{
     CALL_BYTES_MAX, PARTITION_KEY_UNITS_MAX, Put, decoded_bytes, key_units, partition_key_missing, write_done,
 };
 use crate::put_record::decode;
-use crate::scan::{Scan, once};
 use crate::shapes::shard_id;
 use crate::{Call, errors};
+use protocol_aws::scan::{Scan, once};
 
 const RECORDS_MAX: usize = 500;
 

@@ -494,7 +494,7 @@ proptest! {
 
     #[test]
     fn the_scanner_takes_nothing_that_is_not_json(text in "[\\{\\}\\[\\]\":, a-zA-Z0-9\\\\]{0,40}") {
-        let mut scan = scan::Scan::new(text.as_bytes());
+        let mut scan = protocol_aws::scan::Scan::new(text.as_bytes());
         let taken = scan.object(|scan, _| match scan.text() {
             Some(_) => Some(()),
             None => scan.number().map(drop).or_else(|| scan.array(|scan| scan.text().map(drop))),

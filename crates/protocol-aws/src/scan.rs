@@ -3,18 +3,20 @@
 //! It accepts less than JSON and nothing more: at an escape, an unknown or repeated member, or anything else out
 //! of the ordinary it gives up, and the request goes the common way. So all errors are worded in one place.
 
-pub(crate) struct Scan<'b> {
+/// A place in a request body.
+pub struct Scan<'b> {
     body: &'b [u8],
     at: usize,
 }
 
 impl<'b> Scan<'b> {
-    pub(crate) fn new(body: &'b [u8]) -> Self {
+    #[must_use]
+    pub fn new(body: &'b [u8]) -> Self {
         Self { body, at: 0 }
     }
 
     /// Reads an object: `member` gets each name, unescaped by nature, and reads its value.
-    pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &'b [u8]) -> Option<()>) -> Option<()> {
+    pub fn object(&mut self, mut member: impl FnMut(&mut Self, &'b [u8]) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         if self.take(b'}') {
             return Some(());
@@ -32,7 +34,8 @@ impl<'b> Scan<'b> {
         }
     }
 
-    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+    /// Reads an array: `item` reads each element.
+    pub fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.expect(b'[')?;
         if self.take(b']') {
             return Some(());
@@ -48,7 +51,7 @@ impl<'b> Scan<'b> {
     }
 
     /// A string without escapes. Its bytes may still be what JSON does not allow; see [`plain`].
-    pub(crate) fn string(&mut self) -> Option<&'b [u8]> {
+    pub fn string(&mut self) -> Option<&'b [u8]> {
         if self.body.get(self.at) != Some(&b'"') {
             return None;
         }
@@ -63,12 +66,12 @@ impl<'b> Scan<'b> {
     }
 
     /// A string that is text as JSON allows it.
-    pub(crate) fn text(&mut self) -> Option<&'b str> {
+    pub fn text(&mut self) -> Option<&'b str> {
         plain(self.string()?)
     }
 
     /// A whole number of at most nine digits.
-    pub(crate) fn number(&mut self) -> Option<u32> {
+    pub fn number(&mut self) -> Option<u32> {
         let rest = self.body.get(self.at..)?;
         let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if length == 0 || length > 9 || (length > 1 && rest[0] == b'0') {
@@ -83,7 +86,7 @@ impl<'b> Scan<'b> {
     }
 
     /// Whether nothing but space is left.
-    pub(crate) fn end(&mut self) -> Option<()> {
+    pub fn end(&mut self) -> Option<()> {
         self.space();
         (self.at == self.body.len()).then_some(())
     }
@@ -114,7 +117,7 @@ fn plain(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Sets a member once; `None` when it was set already.
-pub(crate) fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+pub fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     if place.is_some() {
         return None;
     }
