@@ -231,6 +231,7 @@ impl Writer {
         if let Some(kept) = self.kept.take() {
             return Ok(kept);
         }
+        let asked_in_advance = self.requested;
         self.request_file(room.max(self.shared.file_bytes));
         self.wanted.store(true, Ordering::Release);
         let received = self.prepared.recv();
@@ -241,6 +242,8 @@ impl Writer {
                 self.next_file = prepared.number + 1;
                 Ok(prepared)
             }
+            // That answer may be old: the disk may have got room since it was tried.
+            Ok(Err(_)) if asked_in_advance => self.take_prepared(room),
             Ok(Err(error)) => Err(LogError::io("making a file in", &self.shared.directory, &error)),
             Err(_) => Err(LogError::Closed),
         }
