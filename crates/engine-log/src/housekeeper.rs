@@ -28,15 +28,18 @@ pub(crate) enum Chore {
     /// Make file `number` with `bytes` of room; with `warm`, fill it with zeros until it is wanted.
     Prepare { number: u32, bytes: u64, warm: bool },
     /// The writer is done with the file.
-    Seal {
-        number: u32,
-        end: u64,
-        capacity: u64,
-        log: Arc<File>,
-        touched: Vec<Partition>,
-    },
+    Seal(Written),
     /// Give back the room of files that nobody can read any more.
     Reclaim,
+}
+
+/// A file to which nothing is written any more.
+pub(crate) struct Written {
+    pub(crate) number: u32,
+    pub(crate) end: u64,
+    pub(crate) capacity: u64,
+    pub(crate) log: Arc<File>,
+    pub(crate) touched: Vec<Partition>,
 }
 
 pub(crate) struct Prepared {
@@ -51,6 +54,8 @@ pub(crate) struct Housekeeper {
     prepared: Sender<io::Result<Prepared>>,
     /// Set while the writer waits for the next file.
     wanted: Arc<AtomicBool>,
+    /// Files without a sidecar yet: the one at hand, and those for which there was no room.
+    unsealed: Vec<Written>,
     zeros: Vec<u8>,
 }
 
@@ -66,6 +71,7 @@ impl Housekeeper {
             chores,
             prepared,
             wanted,
+            unsealed: Vec::new(),
             zeros: Vec::new(),
         }
     }
@@ -80,19 +86,11 @@ impl Housekeeper {
                     drop(self.prepared.send(prepared));
                     self.zeros = Vec::new();
                 }
-                Chore::Seal {
-                    number,
-                    end,
-                    capacity,
-                    log,
-                    touched,
-                } => {
-                    if let Err(error) = self.seal(number, end, capacity, &log, &touched) {
-                        // The index stays in memory, and the next start scans the file.
-                        tracing::error!(%error, file = number, "a log file could not be finished");
-                    }
+                Chore::Seal(written) => {
+                    self.unsealed.push(written);
+                    self.seal_and_reclaim();
                 }
-                Chore::Reclaim => self.reclaim(),
+                Chore::Reclaim => self.seal_and_reclaim(),
             }
         }
     }
@@ -145,15 +143,43 @@ impl Housekeeper {
         direct.sync_data()
     }
 
-    fn seal(&self, number: u32, end: u64, capacity: u64, log: &File, touched: &[Partition]) -> io::Result<()> {
+    fn seal_and_reclaim(&mut self) {
+        let mut unsealed = std::mem::take(&mut self.unsealed);
+        unsealed.retain(|written| match self.seal(written) {
+            Ok(()) => false,
+            Err(error) => {
+                // Until it can be, the index stays in memory; the next start scans the file.
+                tracing::error!(%error, file = written.number, "a log file could not be finished");
+                true
+            }
+        });
+        self.unsealed = unsealed;
+        self.reclaim();
+    }
+
+    fn seal(&self, written: &Written) -> io::Result<()> {
+        let Written {
+            number,
+            end,
+            capacity,
+            log,
+            touched,
+        } = written;
+        let (number, end) = (*number, *end);
         if (capacity - end) > capacity / SLACK_SHARE {
             log.set_len(end)?;
         }
         let shared = &self.shared;
         recovery::seal(&shared.disk, &shared.directory, number, touched, &[])?;
         let partitions = touched.iter().map(Partition::id).collect();
-        shared.files.lock().insert(number, FileInfo { partitions, bytes: end });
-        self.reclaim();
+        shared.files.lock().insert(
+            number,
+            FileInfo {
+                partitions,
+                bytes: end,
+                has_ends: true,
+            },
+        );
         Ok(())
     }
 
@@ -163,8 +189,10 @@ impl Housekeeper {
         let begun = shared.begun_file.load(Ordering::Acquire);
         let candidates = {
             let files = shared.files.lock();
-            // The newest file is kept, since it alone says where partitions end whose records are all gone.
-            let last = begun.max(files.last_key_value().map_or(0, |(number, _)| *number));
+            // The newest file that says it is kept, since it alone knows where partitions end whose records are
+            // all gone.
+            let newest = files.iter().rev().find(|(_, info)| info.has_ends);
+            let last = begun.max(newest.map_or(0, |(number, _)| *number));
             files
                 .range(..last)
                 .map(|(number, info)| (*number, info.partitions.clone()))

@@ -53,8 +53,17 @@ pub(crate) struct Piece {
 pub(crate) enum Index {
     /// Every frame, while the file is being written and until its sidecar stands.
     Memory(Vec<Frame>),
-    /// `count` entries from byte `at` of the file's sidecar on.
-    Sidecar { at: u64, count: u32 },
+    Sidecar(Entries),
+}
+
+/// `count` entries from byte `at` of a file's sidecar on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entries {
+    pub(crate) at: u64,
+    pub(crate) count: u32,
+    pub(crate) crc: u32,
+    /// Whether they have been compared with their checksum.
+    pub(crate) is_checked: bool,
 }
 
 /// Where a frame stands.
@@ -175,5 +184,10 @@ impl State {
     pub(crate) fn piece_of(&self, file: u32) -> Option<&Piece> {
         let at = self.pieces.partition_point(|piece| piece.file < file);
         self.pieces.get(at).filter(|piece| piece.file == file)
+    }
+
+    pub(crate) fn piece_of_mut(&mut self, file: u32) -> Option<&mut Piece> {
+        let at = self.pieces.partition_point(|piece| piece.file < file);
+        self.pieces.get_mut(at).filter(|piece| piece.file == file)
     }
 }

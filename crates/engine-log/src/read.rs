@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use base::Millis;
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use crate::batch::{self, Record};
 use crate::files::Kind;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::log::{Log, Shared};
-use crate::partition::{Frame, Index, Partition};
-use crate::sidecar;
+use crate::partition::{Entries, Frame, Index, Partition};
+use crate::{recovery, sidecar};
 
 /// Frames are read together where at most this much lies between them.
 const GAP_BYTES_MAX: u32 = 8 << 10;
@@ -105,7 +106,7 @@ fn start_offset(shared: &Shared, partition: &Partition) -> io::Result<u64> {
 
 fn first_at(shared: &Shared, partition: &Partition, arrival_ms: Millis) -> io::Result<u64> {
     loop {
-        let (file, at, count, end) = {
+        let (file, index, end) = {
             let state = partition.state();
             let older = state.pieces.partition_point(|piece| piece.last_arrival_ms < arrival_ms);
             let Some(piece) = state.pieces.get(older) else {
@@ -119,23 +120,27 @@ fn first_at(shared: &Shared, partition: &Partition, arrival_ms: Millis) -> io::R
                     let at = frames.partition_point(|frame| frame.arrival_ms < arrival_ms);
                     return Ok(frames.get(at).map_or(piece.end, |frame| frame.base_offset));
                 }
-                Index::Sidecar { at, count } => (piece.file, *at, *count, piece.end),
+                Index::Sidecar(entries) => (piece.file, *entries, piece.end),
             }
         };
         let search = || {
-            let sidecar = shared.handles.get(&shared.directory, file, Kind::Sidecar)?;
+            let Some((sidecar, at, count)) = checked(shared, partition, file, index)? else {
+                return Ok(None);
+            };
             let found = sidecar::partition_point(&sidecar, at, count, |frame| frame.arrival_ms < arrival_ms)?;
             if found == count {
-                return Ok(end);
+                return Ok(Some(end));
             }
-            Ok(sidecar::entries(&sidecar, at, found, 1)?
-                .first()
-                .map_or(end, |frame| frame.base_offset))
+            let entry = sidecar::entries(&sidecar, at, found, 1)?;
+            Ok(Some(entry.first().map_or(end, |frame| frame.base_offset)))
         };
         match search() {
+            // The index is another now.
+            Ok(None) => {}
             // The file was reclaimed in between; look again at what is left.
             Err(_) if partition.state().piece_of(file).is_none() => {}
-            other => return other,
+            Ok(Some(offset)) => return Ok(offset),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -175,6 +180,39 @@ fn read(
     })
 }
 
+/// The sidecar, and where in it how many entries of the partition stand, once they have proved to be what was
+/// written. Where they do not, the index is made again from the log file, and `None` says to look at it again.
+fn checked(
+    shared: &Shared,
+    partition: &Partition,
+    file: u32,
+    entries: Entries,
+) -> io::Result<Option<(Arc<File>, u64, u32)>> {
+    let sidecar = shared.handles.get(&shared.directory, file, Kind::Sidecar)?;
+    let place = (entries.at, entries.count);
+    if entries.is_checked {
+        return Ok(Some((sidecar, place.0, place.1)));
+    }
+    let index = if sidecar::are_sound(&sidecar, entries)? {
+        Index::Sidecar(Entries {
+            is_checked: true,
+            ..entries
+        })
+    } else {
+        tracing::error!(
+            partition = partition.id(),
+            file,
+            "the index of a log file is damaged; it is made again from the file"
+        );
+        let log = shared.handles.get(&shared.directory, file, Kind::Log)?;
+        Index::Memory(recovery::frames_of(&log, file, partition.id())?)
+    };
+    if let Some(piece) = partition.state().piece_of_mut(file) {
+        piece.index = index;
+    }
+    Ok(None)
+}
+
 struct Reader {
     records: Vec<Record>,
     bytes_left: usize,
@@ -189,7 +227,7 @@ impl Reader {
     /// the partition's end.
     fn plan(&self, shared: &Shared, partition: &Partition) -> io::Result<Option<(u32, Vec<Frame>, u64)>> {
         loop {
-            let (file, at, count, end) = {
+            let (file, index, end) = {
                 let state = partition.state();
                 let passed = state.pieces.partition_point(|piece| piece.end <= self.cursor);
                 let Some(piece) = state.pieces.get(passed) else {
@@ -207,11 +245,13 @@ impl Reader {
                             .map_or(piece.end, |next| next.base_offset);
                         return Ok(Some((piece.file, chosen, end)));
                     }
-                    Index::Sidecar { at, count } => (piece.file, *at, *count, piece.end),
+                    Index::Sidecar(entries) => (piece.file, *entries, piece.end),
                 }
             };
             let look_up = || {
-                let sidecar = shared.handles.get(&shared.directory, file, Kind::Sidecar)?;
+                let Some((sidecar, at, count)) = checked(shared, partition, file, index)? else {
+                    return Ok(None);
+                };
                 let behind = sidecar::partition_point(&sidecar, at, count, |frame| frame.base_offset <= self.cursor)?;
                 let first = behind.saturating_sub(1);
                 let found = sidecar::entries(&sidecar, at, first, (count - first).min(FRAMES_MAX as u32 + 1))?;
@@ -220,11 +260,12 @@ impl Reader {
                     .get(chosen.len())
                     .filter(|_| more)
                     .map_or(end, |next| next.base_offset);
-                Ok((file, chosen, end))
+                Ok(Some((file, chosen, end)))
             };
             match look_up() {
+                Ok(None) => {}
                 Err(_) if partition.state().piece_of(file).is_none() => {}
-                other => return other.map(Some),
+                other => return other,
             }
         }
     }

@@ -13,14 +13,17 @@ use std::path::{Path, PathBuf};
 
 use crate::LogError;
 use crate::disk::Disk;
+use crate::error::is_full;
 use crate::files::{self, FILE_HEADER_BYTES, FileHeader, VERSION};
-use crate::frame::{HEADER_BYTES, Header, KIND_ENDS, KIND_RECORDS, MAGIC, u64_at};
+use crate::frame::{HEADER_BYTES, Header, KIND_ENDS, KIND_RECORDS, MAGIC, u32_at, u64_at};
 use crate::partition::{Frame, Partition};
 use crate::sidecar;
 use crate::status::Quarantined;
 
 /// How much of a file is read at once.
 const WINDOW_BYTES: usize = 1 << 20;
+/// How much of a file that seems never to have been begun is searched for frames.
+const UNUSED_SEARCH_BYTES: u64 = 16 << 20;
 /// A partition's entry in a frame of ends: id, end offset, last arrival.
 pub(crate) const END_BYTES: usize = 24;
 
@@ -31,6 +34,8 @@ pub(crate) struct FileInfo {
     pub(crate) partitions: Vec<u64>,
     /// Frames and headers.
     pub(crate) bytes: u64,
+    /// Whether it says where every partition ended when it was begun.
+    pub(crate) has_ends: bool,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +58,8 @@ pub(crate) fn recover(disk: &Disk, directory: &Path) -> Result<Recovered, LogErr
         let log = File::options().read(true).write(true).open(&path).map_err(failed)?;
         let mut first = [0; FILE_HEADER_BYTES];
         let first_bytes = log.read_at(&mut first, 0).map_err(failed)?;
-        match files::read_file_header(&first[..first_bytes], number) {
+        let header = files::read_file_header(&first[..first_bytes], number);
+        match header {
             FileHeader::Unknown { version } => {
                 return Err(LogError::Version {
                     path,
@@ -61,15 +67,35 @@ pub(crate) fn recover(disk: &Disk, directory: &Path) -> Result<Recovered, LogErr
                     known: VERSION,
                 });
             }
-            FileHeader::Unused => {
+            FileHeader::Unused if !holds_frames(directory, number, &log).map_err(failed)? => {
                 std::fs::remove_file(&path).map_err(failed)?;
                 continue;
             }
-            FileHeader::Sound | FileHeader::Damaged => {}
+            FileHeader::Sound | FileHeader::Damaged | FileHeader::Unused => {}
         }
-        recovered.file(disk, directory, number, &log).map_err(failed)?;
+        let is_header_sound = header == FileHeader::Sound;
+        recovered
+            .file(disk, directory, number, &log, is_header_sound)
+            .map_err(failed)?;
     }
     Ok(recovered)
+}
+
+/// Whether a file with the header of an unused one has content after all: then its header is what is damaged.
+fn holds_frames(directory: &Path, number: u32, log: &File) -> io::Result<bool> {
+    if files::sidecar_path(directory, number).exists() {
+        return Ok(true);
+    }
+    let mut scan = Scan::new(log, number)?;
+    scan.window.file_bytes = scan.window.file_bytes.min(UNUSED_SEARCH_BYTES);
+    let mut from = FILE_HEADER_BYTES as u64;
+    while let Some(found) = scan.window.find_magic(from)? {
+        if scan.sound_frame(found)?.is_some() {
+            return Ok(true);
+        }
+        from = found + 1;
+    }
+    Ok(false)
 }
 
 fn log_files(directory: &Path) -> Result<Vec<(u32, PathBuf)>, LogError> {
@@ -92,18 +118,23 @@ fn log_files(directory: &Path) -> Result<Vec<(u32, PathBuf)>, LogError> {
 }
 
 impl Recovered {
-    fn file(&mut self, disk: &Disk, directory: &Path, number: u32, log: &File) -> io::Result<()> {
-        let mut scan = Scan {
-            window: Window::new(log)?,
-            number,
-            quarantined: Vec::new(),
-        };
+    fn file(
+        &mut self,
+        disk: &Disk,
+        directory: &Path,
+        number: u32,
+        log: &File,
+        is_header_sound: bool,
+    ) -> io::Result<()> {
+        let mut scan = Scan::new(log, number)?;
+        let mut has_ends = false;
         if let Some(finished) = sidecar::read(directory, number)? {
             // Only the ends at its front are of interest; the sidecar knows the rest.
             if let Some((header, payload)) = scan.sound_frame(FILE_HEADER_BYTES as u64)?
                 && header.kind == KIND_ENDS
             {
                 self.ends(&payload);
+                has_ends = true;
             }
             let bytes = log.metadata()?.len();
             self.files.insert(
@@ -111,6 +142,7 @@ impl Recovered {
                 FileInfo {
                     partitions: finished.pieces.iter().map(|(id, _)| *id).collect(),
                     bytes,
+                    has_ends,
                 },
             );
             self.quarantined.extend(finished.quarantined);
@@ -126,7 +158,10 @@ impl Recovered {
         }
         let mut touched = Vec::new();
         let end = scan.run(|header, payload| match header.kind {
-            KIND_ENDS => self.ends(payload),
+            KIND_ENDS => {
+                self.ends(payload);
+                has_ends = true;
+            }
             KIND_RECORDS => {
                 let partition = self.partition(header.partition);
                 let mut state = partition.state();
@@ -152,16 +187,35 @@ impl Recovered {
             }
             _ => {}
         })?;
+        if end == FILE_HEADER_BYTES as u64 {
+            let path = files::log_path(directory, number);
+            if is_header_sound {
+                // A crash came before the first group was whole. The file says nothing, not even where partitions
+                // end.
+                std::fs::remove_file(&path)?;
+            } else {
+                tracing::error!(file = number, "nothing in a log file is sound; it is put aside");
+                std::fs::rename(&path, path.with_extension("damaged"))?;
+            }
+            return disk.sync_directory(directory);
+        }
         // What lies behind the end is cut off for good, so that it can never be taken for content later.
         log.set_len(end)?;
         log.sync_all()?;
-        seal(disk, directory, number, &touched, &scan.quarantined)?;
+        match seal(disk, directory, number, &touched, &scan.quarantined) {
+            // The index stays in memory, and the next start scans the file again.
+            Err(error) if is_full(&error) => {
+                tracing::warn!(file = number, "there is no room for a log file's sidecar");
+            }
+            sealed => sealed?,
+        }
         disk.sync_directory(directory)?;
         self.files.insert(
             number,
             FileInfo {
                 partitions: touched.iter().map(Partition::id).collect(),
                 bytes: end,
+                has_ends,
             },
         );
         self.quarantined.append(&mut scan.quarantined);
@@ -183,6 +237,23 @@ impl Recovered {
     }
 }
 
+/// The frames of a partition as the log file itself shows them, for when its sidecar cannot be trusted.
+pub(crate) fn frames_of(log: &File, number: u32, partition: u64) -> io::Result<Vec<Frame>> {
+    let mut frames = Vec::<Frame>::new();
+    Scan::new(log, number)?.run(|header, _| {
+        let follows = frames.last().is_none_or(|last| last.base_offset < header.base_offset);
+        if header.kind == KIND_RECORDS && header.partition == partition && follows {
+            frames.push(Frame {
+                base_offset: header.base_offset,
+                arrival_ms: header.arrival_ms,
+                at: header.at,
+                bytes: header.frame_bytes() as u32,
+            });
+        }
+    })?;
+    Ok(frames)
+}
+
 /// Writes the sidecar of a file and lets the partitions find their frames there.
 pub(crate) fn seal(
     disk: &Disk,
@@ -196,8 +267,7 @@ pub(crate) fn seal(
     let mut moved = sidecar::write(disk, directory, number, &pieces, quarantined)?.into_iter();
     for partition in touched {
         let mut state = partition.state();
-        let at = state.pieces.partition_point(|piece| piece.file < number);
-        let Some(piece) = state.pieces.get_mut(at).filter(|piece| piece.file == number) else {
+        let Some(piece) = state.piece_of_mut(number) else {
             continue;
         };
         if let Some((_, moved)) = moved.by_ref().find(|(id, _)| *id == partition.id()) {
@@ -213,7 +283,15 @@ struct Scan<'f> {
     quarantined: Vec<Quarantined>,
 }
 
-impl Scan<'_> {
+impl<'f> Scan<'f> {
+    fn new(log: &'f File, number: u32) -> io::Result<Self> {
+        Ok(Self {
+            window: Window::new(log)?,
+            number,
+            quarantined: Vec::new(),
+        })
+    }
+
     /// Calls `each` with every sound frame and returns where the file's content ends.
     fn run(&mut self, mut each: impl FnMut(&Header, &[u8])) -> io::Result<u64> {
         let mut at = FILE_HEADER_BYTES as u64;
@@ -249,10 +327,11 @@ impl Scan<'_> {
         let Some(head) = self.window.get(at, HEADER_BYTES)? else {
             return Ok(None);
         };
-        if head[0..4] != MAGIC {
+        // Records may hold what looks like frames, so a frame is read whole only where it says it belongs here.
+        if head[0..4] != MAGIC || u32_at(head, 40) != self.number || u32_at(head, 44) != place {
             return Ok(None);
         }
-        let payload_bytes = crate::frame::u32_at(head, 8) as usize;
+        let payload_bytes = u32_at(head, 8) as usize;
         let Some(frame) = self.window.get(at, HEADER_BYTES + payload_bytes)? else {
             return Ok(None);
         };

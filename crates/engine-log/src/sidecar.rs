@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::disk::Disk;
 use crate::files::sidecar_path;
 use crate::frame::{u32_at, u64_at};
-use crate::partition::{Frame, Index, Piece};
+use crate::partition::{Entries, Frame, Index, Piece};
 use crate::status::Quarantined;
 
 const MAGIC: [u8; 8] = *b"catchidx";
@@ -66,10 +66,12 @@ pub(crate) fn write(
         moved.push((
             *partition,
             Piece {
-                index: Index::Sidecar {
+                index: Index::Sidecar(Entries {
                     at,
                     count: frames.len() as u32,
-                },
+                    crc: crc32c::crc32c(&entries[from..]),
+                    is_checked: true,
+                }),
                 ..piece.clone()
             },
         ));
@@ -84,16 +86,21 @@ pub(crate) fn write(
 
     let path = sidecar_path(directory, file);
     let temporary = path.with_extension("idx.tmp");
-    let mut out = File::create(&temporary)?;
-    out.write_all(&header)?;
-    out.write_all(&entries)?;
-    disk.sync_data(&out)?;
-    std::fs::rename(&temporary, &path)?;
-    Ok(moved)
+    let written = File::create(&temporary).and_then(|mut out| {
+        out.write_all(&header)?;
+        out.write_all(&entries)?;
+        disk.sync_data(&out)?;
+        std::fs::rename(&temporary, &path)
+    });
+    if written.is_err() {
+        // What is half written would only take room that may be what is missing.
+        drop(std::fs::remove_file(&temporary));
+    }
+    written.map(|()| moved)
 }
 
 /// Reads what stands before the entries. `None` where there is no sound sidecar of this version. The entries are
-/// not looked at, so that opening a large log stays fast; one that leads astray is noticed at the frame.
+/// not looked at, so that opening a large log stays fast; [`are_sound`] does that before they are first used.
 pub(crate) fn read(directory: &Path, file: u32) -> io::Result<Option<Sidecar>> {
     let sidecar = match File::open(sidecar_path(directory, file)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -133,7 +140,12 @@ pub(crate) fn read(directory: &Path, file: u32) -> io::Result<Option<Sidecar>> {
             first_arrival_ms: u64_at(entry, 24) as i64,
             last_arrival_ms: u64_at(entry, 32) as i64,
             bytes: u64_at(entry, 40),
-            index: Index::Sidecar { at, count },
+            index: Index::Sidecar(Entries {
+                at,
+                count,
+                crc: u32_at(entry, 60),
+                is_checked: false,
+            }),
         };
         found.pieces.push((u64_at(entry, 0), piece));
     }
@@ -145,6 +157,13 @@ pub(crate) fn read(directory: &Path, file: u32) -> io::Result<Option<Sidecar>> {
         });
     }
     Ok(Some(found))
+}
+
+/// Whether the entries are what was written.
+pub(crate) fn are_sound(sidecar: &File, entries: Entries) -> io::Result<bool> {
+    let mut bytes = vec![0; entries.count as usize * ENTRY_BYTES];
+    sidecar.read_exact_at(&mut bytes, entries.at)?;
+    Ok(crc32c::crc32c(&bytes) == entries.crc)
 }
 
 /// The entries with numbers `from..from + count` of the piece whose entries begin at `at`.

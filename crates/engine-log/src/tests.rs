@@ -1,4 +1,5 @@
 mod crash;
+mod damage;
 mod faults;
 mod histories;
 

@@ -18,7 +18,7 @@ use crate::batch::Batch;
 use crate::error::is_full;
 use crate::files;
 use crate::frame::{self, HEADER_BYTES, Header, KIND_ENDS, KIND_RECORDS};
-use crate::housekeeper::{Chore, Prepared};
+use crate::housekeeper::{Chore, Prepared, Written};
 use crate::log::{Durability, Shared};
 use crate::partition::{Frame, Partition};
 use crate::recovery::END_BYTES;
@@ -231,8 +231,30 @@ impl Writer {
         if let Some(kept) = self.kept.take() {
             return Ok(kept);
         }
-        let asked_in_advance = self.requested;
-        self.request_file(room.max(self.shared.file_bytes));
+        if self.requested
+            && let Ok(prepared) = self.receive_prepared()
+        {
+            return Ok(prepared);
+        }
+        // An answer given in advance may be old: the disk may have got room since it was tried. Where there is
+        // none for a whole file, a smaller one still takes what is to be written.
+        let whole = room.max(self.shared.file_bytes);
+        let mut refused = LogError::Full;
+        for bytes in [whole, room.max(FIRST_FILE_BYTES).min(whole), room] {
+            self.request_file(bytes);
+            match self.receive_prepared() {
+                Ok(prepared) => return Ok(prepared),
+                Err(error) => refused = error,
+            }
+            if !matches!(refused, LogError::Full) {
+                break;
+            }
+        }
+        Err(refused)
+    }
+
+    /// Waits for the file that was asked for.
+    fn receive_prepared(&mut self) -> Result<Prepared, LogError> {
         self.wanted.store(true, Ordering::Release);
         let received = self.prepared.recv();
         self.wanted.store(false, Ordering::Release);
@@ -242,8 +264,6 @@ impl Writer {
                 self.next_file = prepared.number + 1;
                 Ok(prepared)
             }
-            // That answer may be old: the disk may have got room since it was tried.
-            Ok(Err(_)) if asked_in_advance => self.take_prepared(room),
             Ok(Err(error)) => Err(LogError::io("making a file in", &self.shared.directory, &error)),
             Err(_) => Err(LogError::Closed),
         }
@@ -461,13 +481,13 @@ impl Writer {
             return;
         }
         // A send fails only when the housekeeper has died; then the file is scanned at the next start.
-        drop(self.chores.send(Chore::Seal {
+        drop(self.chores.send(Chore::Seal(Written {
             number,
             end,
             capacity,
             log,
             touched,
-        }));
+        })));
     }
 
     /// Leaves nothing for the next start to scan.
