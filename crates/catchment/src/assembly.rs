@@ -75,7 +75,7 @@ impl Platform {
         let engine = Engine::open(catalog.clone(), objects.clone(), &Settings::new(data_dir.join("spill")))
             .context("could not open the query engine")?;
         let athena = Athena::open(
-            meta,
+            meta.clone(),
             engine,
             objects.clone(),
             clock.clone(),
@@ -92,7 +92,7 @@ impl Platform {
             .service(service_athena::service(athena))
             .service(service_firehose::service(Firehose::new(deliveries.clone())))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
-            .service(service_kinesis::service(service_kinesis::Kinesis::new(streams)))
+            .service(service_kinesis::service(service_kinesis::Kinesis::new(streams, meta)))
             .service(service_sts::service())
             .s3(Box::new(move |request| {
                 let s3 = s3.clone();

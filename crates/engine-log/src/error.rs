@@ -24,6 +24,9 @@ pub enum LogError {
     /// The partition has been removed or was never there.
     #[error("the partition does not exist")]
     NoPartition,
+    /// The partition takes no more records. None of the append's were taken.
+    #[error("the partition takes no more records")]
+    Fenced,
     /// One append carries more than the log takes at once. Append in smaller parts.
     #[error("an append of {bytes} bytes is larger than the {bytes_max} that the log takes at once")]
     TooLarge { bytes: usize, bytes_max: usize },

@@ -20,7 +20,7 @@ use crate::housekeeper::{Chore, Housekeeper};
 use crate::partition::Partition;
 use crate::recovery::{self, FileInfo};
 use crate::status::{Quarantined, Status};
-use crate::writer::{Append, Appended, Job, PAGE_BYTES, Writer};
+use crate::writer::{Append, Appended, Fence, Job, PAGE_BYTES, Writer};
 
 /// How many appends may wait for the writer, and how many bytes they may hold together.
 const QUEUE_APPENDS_MAX: usize = 1024;
@@ -269,7 +269,8 @@ impl Log {
         answered.await.unwrap_or(Err(LogError::Closed))
     }
 
-    /// Returns once the partition has a durable record at `offset` or behind it.
+    /// Returns once the partition has a durable record at `offset` or behind it, or fails with
+    /// [`LogError::Fenced`] where it will get none.
     pub async fn wait_for(&self, partition: &Partition, offset: u64) -> Result<(), LogError> {
         loop {
             let changed = partition.changed().notified();
@@ -284,8 +285,37 @@ impl Log {
                 if state.end > offset {
                     return Ok(());
                 }
+                if state.fenced {
+                    return Err(LogError::Fenced);
+                }
             }
             changed.await;
+        }
+    }
+
+    /// Has partitions take nothing more. When this returns, all appends before it are answered, so that the
+    /// partitions' ends are final unless [`Log::unfence`] is called. Not kept over a restart.
+    pub async fn fence(&self, partitions: &[Partition]) -> Result<(), LogError> {
+        let (answer, answered) = oneshot::channel();
+        let partitions = partitions.to_vec();
+        let jobs = self.0.jobs.as_ref().ok_or(LogError::Closed)?;
+        jobs.send(Job::Fence(Fence { partitions, answer }))
+            .await
+            .map_err(|_| LogError::Closed)?;
+        answered.await.map_err(|_| LogError::Closed)
+    }
+
+    /// Wakes whoever waits for records of the partitions, to look at what has become of them.
+    pub fn wake(&self, partitions: &[Partition]) {
+        for partition in partitions {
+            partition.changed().notify_waiters();
+        }
+    }
+
+    /// Lets fenced partitions take records again.
+    pub fn unfence(&self, partitions: &[Partition]) {
+        for partition in partitions {
+            partition.state().fenced = false;
         }
     }
 

@@ -18,7 +18,7 @@ struct Inner {
     id: u64,
     retention_ms: AtomicI64,
     state: Mutex<State>,
-    /// Told when records become durable and when the partition is removed.
+    /// Told when records become durable, and when the partition is removed or takes no more.
     changed: Notify,
 }
 
@@ -34,6 +34,8 @@ pub(crate) struct State {
     /// Where the records stand, oldest first, at most one piece per file.
     pub(crate) pieces: VecDeque<Piece>,
     pub(crate) removed: bool,
+    /// Appends are refused.
+    pub(crate) fenced: bool,
 }
 
 /// A partition's part of one file.

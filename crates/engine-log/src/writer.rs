@@ -47,6 +47,7 @@ pub struct Appended {
 
 pub(crate) enum Job {
     Append(Append),
+    Fence(Fence),
     /// Finish what is queued and end.
     Close(oneshot::Sender<()>),
 }
@@ -56,6 +57,12 @@ pub(crate) struct Append {
     pub(crate) answer: oneshot::Sender<Result<Vec<Appended>, LogError>>,
     /// This append's share of the queue's bytes.
     pub(crate) room: OwnedSemaphorePermit,
+}
+
+/// Behind everything queued before it, the partitions take nothing more.
+pub(crate) struct Fence {
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) answer: oneshot::Sender<()>,
 }
 
 impl Append {
@@ -110,6 +117,7 @@ impl Writer {
         // After a request to close, the queue takes no more and ends once it is empty.
         while let Some(first) = carried.take().or_else(|| self.queue.blocking_recv()) {
             let mut group = Vec::new();
+            let mut fence = None;
             let mut bytes = 0;
             let mut next = Some(first);
             while let Some(job) = next {
@@ -123,6 +131,10 @@ impl Writer {
                         bytes += append_bytes;
                         group.push(append);
                     }
+                    Job::Fence(asked) => {
+                        fence = Some(asked);
+                        break;
+                    }
                     Job::Close(closed) => {
                         self.queue.close();
                         closing = Some(closed);
@@ -135,6 +147,13 @@ impl Writer {
                 };
             }
             self.commit(group);
+            if let Some(Fence { partitions, answer }) = fence {
+                for partition in &partitions {
+                    partition.state().fenced = true;
+                }
+                // Whoever asked may have gone by now.
+                let _ = answer.send(());
+            }
         }
         self.finish();
         if let Some(closed) = closing {
@@ -150,6 +169,8 @@ impl Writer {
                 append.refuse(LogError::Poisoned(reason.clone()));
             } else if append.batches.iter().any(|batch| batch.partition.state().removed) {
                 append.refuse(LogError::NoPartition);
+            } else if append.batches.iter().any(|batch| batch.partition.state().fenced) {
+                append.refuse(LogError::Fenced);
             } else {
                 accepted.push(append);
             }

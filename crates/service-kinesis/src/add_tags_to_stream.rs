@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
+use crate::resource::Resource;
 use crate::shapes::named;
 use crate::{Call, tags};
 
@@ -19,6 +20,6 @@ pub(crate) struct Input {
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
     let id = named(call.scope(), input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-    tags::add(call, &id, input.tags).await?;
+    tags::add(call, Resource::Stream(id), input.tags).await?;
     Ok(Empty {})
 }

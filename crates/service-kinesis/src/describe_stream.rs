@@ -38,6 +38,8 @@ struct StreamDescription {
     stream_creation_timestamp: Timestamp,
     enhanced_monitoring: Vec<EnhancedMetrics>,
     encryption_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
@@ -48,10 +50,11 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         }
         None => None,
     };
-    let mut rest = stream
-        .shards
-        .iter()
-        .filter(|shard| after.is_none_or(|after| shard.number > after));
+    // A closed shard goes when the last of its records has.
+    let horizon_ms = call.clock.now_ms() - i64::from(stream.retention_hours) * 3_600_000;
+    let mut rest = stream.shards.iter().filter(|shard| {
+        after.is_none_or(|after| shard.number > after) && shard.closed.is_none_or(|closed| closed.at_ms >= horizon_ms)
+    });
     let shards = rest
         .by_ref()
         .take(input.limit.unwrap_or(LIMIT_DEFAULT))
@@ -67,10 +70,9 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
             has_more_shards: rest.next().is_some(),
             retention_period_hours: stream.retention_hours,
             stream_creation_timestamp: shapes::created(&stream),
-            enhanced_monitoring: vec![EnhancedMetrics {
-                shard_level_metrics: Vec::new(),
-            }],
-            encryption_type: "NONE",
+            enhanced_monitoring: vec![EnhancedMetrics::of(&stream)],
+            encryption_type: shapes::encryption_type(&stream),
+            key_id: stream.encryption_key.clone(),
         },
     })
 }

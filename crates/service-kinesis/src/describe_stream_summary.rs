@@ -4,7 +4,7 @@ use protocol_aws::{AwsError, Timestamp};
 use serde::Serialize;
 
 use crate::Call;
-use crate::shapes::{self, EnhancedMetrics, StreamModeDetails, Which, stream_arn};
+use crate::shapes::{self, EnhancedMetrics, StreamModeDetails, WarmThroughput, Which, stream_arn};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -24,8 +24,12 @@ struct StreamDescriptionSummary {
     stream_creation_timestamp: Timestamp,
     enhanced_monitoring: Vec<EnhancedMetrics>,
     encryption_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
     open_shard_count: usize,
     consumer_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warm_throughput: Option<WarmThroughput>,
     #[serde(rename = "MaxRecordSizeInKiB")]
     max_record_size_in_kib: u32,
 }
@@ -40,12 +44,12 @@ pub(crate) async fn handle(call: &Call, input: Which) -> Result<Output, AwsError
             stream_mode_details: StreamModeDetails::of(stream.mode),
             retention_period_hours: stream.retention_hours,
             stream_creation_timestamp: shapes::created(&stream),
-            enhanced_monitoring: vec![EnhancedMetrics {
-                shard_level_metrics: Vec::new(),
-            }],
-            encryption_type: "NONE",
+            enhanced_monitoring: vec![EnhancedMetrics::of(&stream)],
+            encryption_type: shapes::encryption_type(&stream),
+            key_id: stream.encryption_key.clone(),
             open_shard_count: stream.open_shards(),
-            consumer_count: 0,
+            consumer_count: stream.consumers.len(),
+            warm_throughput: WarmThroughput::of(&stream),
             max_record_size_in_kib: stream.record_bytes_max / 1024,
         },
     })

@@ -31,6 +31,33 @@ pub(crate) fn stream_exists(scope: &Scope, name: &str) -> AwsError {
     )
 }
 
+pub(crate) fn in_use(message: impl Into<String>) -> AwsError {
+    AwsError::new("ResourceInUseException", message)
+}
+
+pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
+    AwsError::new("LimitExceededException", message)
+}
+
+pub(crate) fn expired_token() -> AwsError {
+    AwsError::new(
+        "ExpiredNextTokenException",
+        "NextToken has expired. Start again without it.",
+    )
+}
+
+pub(crate) fn policy_not_found(arn: &str) -> AwsError {
+    AwsError::new(
+        "ResourceNotFoundException",
+        format!("No resource policy found for resource {arn}"),
+    )
+}
+
+/// What the service refuses beside its model.
+pub(crate) fn validation_of(message: impl Into<String>) -> AwsError {
+    AwsError::new("ValidationException", message)
+}
+
 /// As validation by the model words it.
 pub(crate) fn validation(value: &str, path: &str, constraint: &str) -> AwsError {
     let message =
@@ -48,7 +75,8 @@ pub(crate) fn dry_run() -> AwsError {
 pub(crate) fn from_log(scope: &Scope, stream: &str, error: LogError) -> AwsError {
     match error {
         LogError::NoPartition => stream_not_found(scope, stream),
-        LogError::Full | LogError::Poisoned(_) | LogError::Closed => {
+        // Fenced: its shard was closed again and again while the record tried to get in.
+        LogError::Full | LogError::Poisoned(_) | LogError::Closed | LogError::Fenced => {
             AwsError::unavailable(sentence(&error.to_string()))
         }
         other => AwsError::internal(other),
@@ -63,7 +91,7 @@ pub(crate) fn from_streams(scope: &Scope, stream: &str, error: StreamError) -> A
         StreamError::Store(store_meta::MetaError::Full) | StreamError::Stopping => {
             AwsError::unavailable(sentence(&error.to_string()))
         }
-        StreamError::Store(error) => AwsError::internal(error),
+        StreamError::Store(_) | StreamError::InvalidSteps => AwsError::internal(error),
     }
 }
 

@@ -1,49 +1,87 @@
 //! Amazon Kinesis Data Streams: the operations on streams, shards and records, over [`engine_log::streams`].
 
+mod account;
 mod add_tags_to_stream;
+mod consumers;
 mod create_stream;
 mod decrease_stream_retention_period;
+mod delete_resource_policy;
 mod delete_stream;
+mod deregister_stream_consumer;
+mod describe_account_settings;
 mod describe_limits;
 mod describe_stream;
+mod describe_stream_consumer;
 mod describe_stream_summary;
+mod disable_enhanced_monitoring;
+mod enable_enhanced_monitoring;
 mod errors;
 mod get_records;
+mod get_resource_policy;
 mod get_shard_iterator;
 mod increase_stream_retention_period;
 mod iterator;
+mod limits;
 mod list_shards;
+mod list_stream_consumers;
 mod list_streams;
 mod list_tags_for_resource;
 mod list_tags_for_stream;
+mod merge_shards;
+mod monitoring;
 mod put;
 mod put_record;
 mod put_records;
+mod put_resource_policy;
+mod register_stream_consumer;
 mod remove_tags_from_stream;
+mod resource;
 mod retention;
 mod sequence;
 mod shapes;
+mod split_shard;
 mod tag_resource;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod token;
 mod untag_resource;
+mod update_account_settings;
+mod update_max_record_size;
+mod update_shard_count;
 mod update_stream_mode;
+mod update_stream_warm_throughput;
 
 use base::Clock;
 use engine_log::streams::Streams;
+use limits::Limits;
+use store_meta::Meta;
 
 /// The service's state.
 pub struct Kinesis {
     pub(crate) streams: Streams,
+    pub(crate) meta: Meta,
     pub(crate) clock: Clock,
+    pub(crate) limits: Option<Limits>,
 }
 
 impl Kinesis {
-    pub fn new(streams: Streams) -> Self {
+    /// A service without quotas.
+    pub fn new(streams: Streams, meta: Meta) -> Self {
         let clock = streams.clock().clone();
-        Self { streams, clock }
+        Self {
+            streams,
+            meta,
+            clock,
+            limits: None,
+        }
+    }
+
+    /// Enforces the service's quotas.
+    #[must_use]
+    pub fn with_limits(mut self) -> Self {
+        self.limits = Some(Limits);
+        self
     }
 }
 
@@ -79,6 +117,22 @@ pub fn service(kinesis: Kinesis) -> protocol_aws::Service {
         .on("RemoveTagsFromStream", remove_tags_from_stream::handle)
         .on("TagResource", tag_resource::handle)
         .on("UntagResource", untag_resource::handle)
+        .on("DeleteResourcePolicy", delete_resource_policy::handle)
+        .on("DeregisterStreamConsumer", deregister_stream_consumer::handle)
+        .on("DescribeAccountSettings", describe_account_settings::handle)
+        .on("DescribeStreamConsumer", describe_stream_consumer::handle)
+        .on("DisableEnhancedMonitoring", disable_enhanced_monitoring::handle)
+        .on("EnableEnhancedMonitoring", enable_enhanced_monitoring::handle)
+        .on("GetResourcePolicy", get_resource_policy::handle)
+        .on("ListStreamConsumers", list_stream_consumers::handle)
+        .on("MergeShards", merge_shards::handle)
+        .on("PutResourcePolicy", put_resource_policy::handle)
+        .on("RegisterStreamConsumer", register_stream_consumer::handle)
+        .on("SplitShard", split_shard::handle)
+        .on("UpdateAccountSettings", update_account_settings::handle)
+        .on("UpdateMaxRecordSize", update_max_record_size::handle)
+        .on("UpdateShardCount", update_shard_count::handle)
+        .on("UpdateStreamWarmThroughput", update_stream_warm_throughput::handle)
         .on("UpdateStreamMode", update_stream_mode::handle)
         .build()
 }

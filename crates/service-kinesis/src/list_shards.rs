@@ -121,10 +121,7 @@ fn resume(call: &Call, input: &Input, token: &str, now_ms: Millis) -> Result<Sel
     let next: Option<Next> = content.and_then(|content| serde_json::from_slice(&content).ok());
     let next = next.ok_or_else(|| errors::invalid_argument("NextToken is invalid."))?;
     if now_ms - next.given_ms > TOKEN_LIFE_MS {
-        return Err(AwsError::new(
-            "ExpiredNextTokenException",
-            "NextToken has expired. Start again without it.",
-        ));
+        return Err(errors::expired_token());
     }
     let stream = call
         .streams
@@ -186,7 +183,7 @@ impl Filter {
     fn takes(self, shard: &ShardInfo, horizon_ms: Millis) -> bool {
         let closed_ms = shard.closed.map(|closed| closed.at_ms);
         match self {
-            Self::All => true,
+            Self::All => closed_ms.is_none_or(|closed_ms| closed_ms >= horizon_ms),
             Self::Open => closed_ms.is_none(),
             Self::At(time_ms) => {
                 let time_ms = time_ms.max(horizon_ms);

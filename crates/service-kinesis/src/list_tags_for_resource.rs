@@ -4,6 +4,7 @@ use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
 use crate::Call;
+use crate::resource::Resource;
 use crate::tags::{self, Tag};
 
 #[derive(Deserialize)]
@@ -20,8 +21,11 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
-    let stream = call.stream(call.scope(), None, Some(&input.resource_arn))?;
-    Ok(Output {
-        tags: tags::list(&stream.tags),
-    })
+    let resource = Resource::parse(call.scope(), &input.resource_arn)?;
+    let tags = resource.read(
+        call,
+        |stream| tags::list(&stream.tags),
+        |consumer| tags::list(&consumer.tags),
+    )?;
+    Ok(Output { tags })
 }

@@ -6,9 +6,9 @@ use engine_log::streams::{HashKey, Stream};
 use engine_log::{Batch, LogError};
 use protocol_aws::AwsError;
 
-use crate::Kinesis;
-use crate::errors::{invalid_argument, validation};
+use crate::errors::{self, invalid_argument, validation};
 use crate::sequence::{Decimal, Sequence};
+use crate::{Call, Kinesis};
 
 /// In UTF-16 units, as the service counts.
 pub(crate) const PARTITION_KEY_UNITS_MAX: usize = 256;
@@ -124,6 +124,28 @@ impl<'k> Put<'k> {
             }
         });
         Ok(done.collect())
+    }
+}
+
+/// How often a put looks for its shards again. Each time somebody else has changed the stream meanwhile.
+const ROUTES_MAX: usize = 8;
+
+/// Prepares a put and appends it; where a shard is closed in between, again with the stream as it is then.
+pub(crate) async fn append<'k>(
+    call: &'k Call,
+    mut stream: Arc<Stream>,
+    prepare: impl Fn(Arc<Stream>) -> Result<Put<'k>, AwsError>,
+) -> Result<Vec<Done>, AwsError> {
+    let mut routes = 1;
+    loop {
+        match prepare(stream.clone())?.append().await {
+            Err(LogError::Fenced) if routes < ROUTES_MAX => {
+                call.streams.settled().await;
+                stream = call.stream(call.scope(), Some(&stream.id.name), None)?;
+                routes += 1;
+            }
+            done => return done.map_err(|error| errors::from_log(call.scope(), &stream.id.name, error)),
+        }
     }
 }
 

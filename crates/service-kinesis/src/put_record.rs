@@ -2,10 +2,11 @@
 
 use base64_simd::{AsOut, STANDARD};
 use bytes::Bytes;
+use engine_log::LogError;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
-use crate::put::{PARTITION_KEY_UNITS_MAX, Put, decoded_bytes, key_units, partition_key_missing, write_done};
+use crate::put::{PARTITION_KEY_UNITS_MAX, Put, append, decoded_bytes, key_units, partition_key_missing, write_done};
 use crate::sequence::Sequence;
 use crate::shapes::shard_id;
 use crate::{Call, errors};
@@ -33,7 +34,7 @@ pub(crate) struct Output {
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
     let stream = call.stream(call.scope(), input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-    let name = stream.id.name.clone();
+    let name = stream.id.name.as_str();
     if let Some(text) = &input.sequence_number_for_ordering
         && Sequence::parse(text).is_none_or(|sequence| sequence.arrival_s as i64 > call.clock.now_ms() / 1000)
     {
@@ -47,24 +48,24 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
     let key = input
         .partition_key
         .ok_or_else(|| partition_key_missing("partitionKey"))?;
-    let mut put = Put::new(call, stream, 1, input.data.0.len());
-    put.add(
-        &key,
-        input.explicit_hash_key.as_deref(),
-        input.data.0.len(),
-        &str::to_owned,
-        |room| {
-            room.copy_from_slice(&input.data.0);
-            Ok(())
-        },
-    )?;
-    if input.dry_run == Some(true) {
-        return Err(errors::dry_run());
-    }
-    let done = put
-        .append()
-        .await
-        .map_err(|error| errors::from_log(call.scope(), &name, error))?;
+    let prepare = |stream| {
+        let mut put = Put::new(call, stream, 1, input.data.0.len());
+        put.add(
+            &key,
+            input.explicit_hash_key.as_deref(),
+            input.data.0.len(),
+            &str::to_owned,
+            |room| {
+                room.copy_from_slice(&input.data.0);
+                Ok(())
+            },
+        )?;
+        if input.dry_run == Some(true) {
+            return Err(errors::dry_run());
+        }
+        Ok(put)
+    };
+    let done = append(call, stream, prepare).await?;
     let first = done
         .first()
         .ok_or_else(|| AwsError::internal("an append of one record answered none"))?;
@@ -80,6 +81,8 @@ pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsE
     let (put, name) = prepare(call, body)?;
     let done = match put.append().await {
         Ok(done) => done,
+        // Its shard was closed in between; the common way looks for its children.
+        Err(LogError::Fenced) => return None,
         Err(error) => return Some(Err(errors::from_log(call.scope(), &name, error))),
     };
     let mut out = Vec::with_capacity(128);

@@ -1,11 +1,15 @@
 //! PutRecords: appends up to 500 records with one write.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use engine_log::LogError;
+use engine_log::streams::Stream;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
 use crate::put::{
-    CALL_BYTES_MAX, PARTITION_KEY_UNITS_MAX, Put, decoded_bytes, key_units, partition_key_missing, write_done,
+    CALL_BYTES_MAX, PARTITION_KEY_UNITS_MAX, Put, append, decoded_bytes, key_units, partition_key_missing, write_done,
 };
 use crate::put_record::decode;
 use crate::shapes::shard_id;
@@ -48,8 +52,24 @@ struct ResultEntry {
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
     let stream = call.stream(call.scope(), input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-    let name = stream.id.name.clone();
     let bytes = input.records.iter().map(|entry| entry.data.0.len()).sum();
+    let prepare = |stream| prepare_records(call, stream, &input, bytes);
+    let done = append(call, stream, prepare).await?;
+    let records = done.iter().map(|done| {
+        let mut sequence = Vec::new();
+        done.sequence.write(&mut sequence);
+        ResultEntry {
+            sequence_number: String::from_utf8_lossy(&sequence).into_owned(),
+            shard_id: shard_id(done.shard),
+        }
+    });
+    Ok(Output {
+        failed_record_count: 0,
+        records: records.collect(),
+    })
+}
+
+fn prepare_records<'c>(call: &'c Call, stream: Arc<Stream>, input: &Input, bytes: usize) -> Result<Put<'c>, AwsError> {
     let mut put = Put::new(call, stream, input.records.len(), bytes);
     for (index, entry) in input.records.iter().enumerate() {
         let path = |member: &str| format!("records.{}.member.{member}", index + 1);
@@ -74,28 +94,15 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
     if input.dry_run == Some(true) {
         return Err(errors::dry_run());
     }
-    let done = put
-        .append()
-        .await
-        .map_err(|error| errors::from_log(call.scope(), &name, error))?;
-    let records = done.iter().map(|done| {
-        let mut sequence = Vec::new();
-        done.sequence.write(&mut sequence);
-        ResultEntry {
-            sequence_number: String::from_utf8_lossy(&sequence).into_owned(),
-            shard_id: shard_id(done.shard),
-        }
-    });
-    Ok(Output {
-        failed_record_count: 0,
-        records: records.collect(),
-    })
+    Ok(put)
 }
 
 pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
     let (put, name) = prepare(call, body)?;
     let done = match put.append().await {
         Ok(done) => done,
+        // A shard was closed in between; the common way looks for its children.
+        Err(LogError::Fenced) => return None,
         Err(error) => return Some(Err(errors::from_log(call.scope(), &name, error))),
     };
     let mut out = Vec::with_capacity(64 + done.len() * 128);

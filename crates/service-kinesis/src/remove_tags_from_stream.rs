@@ -3,6 +3,7 @@
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
+use crate::resource::Resource;
 use crate::shapes::named;
 use crate::{Call, tags};
 
@@ -17,6 +18,6 @@ pub(crate) struct Input {
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
     let id = named(call.scope(), input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-    tags::remove(call, &id, input.tag_keys).await?;
+    tags::remove(call, Resource::Stream(id), input.tag_keys).await?;
     Ok(Empty {})
 }

@@ -30,7 +30,7 @@ pub(crate) struct Decimal([u64; 3]);
 impl Sequence {
     pub(crate) fn of_record(shard: &ShardInfo, offset: u64, arrival_ms: i64) -> Self {
         Self {
-            created_s: seconds(shard.created_ms),
+            created_s: shard.numbered_from_s,
             shard: shard.number,
             index: offset + 1,
             arrival_s: seconds(arrival_ms),
@@ -39,7 +39,7 @@ impl Sequence {
 
     /// Before the first record.
     pub(crate) fn start_of(shard: &ShardInfo) -> Self {
-        let created_s = seconds(shard.created_ms);
+        let created_s = shard.numbered_from_s;
         Self {
             created_s,
             shard: shard.number,
@@ -65,7 +65,7 @@ impl Sequence {
 
     /// Whether the number can be one of this shard.
     pub(crate) fn is_of(self, shard: &ShardInfo) -> bool {
-        self.shard == shard.number && self.created_s == seconds(shard.created_ms)
+        self.shard == shard.number && self.created_s == shard.numbered_from_s
     }
 
     pub(crate) fn decimal(self) -> Decimal {

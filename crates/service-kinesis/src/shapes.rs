@@ -1,5 +1,6 @@
 //! What several operations take or return.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{Arn, Scope};
@@ -7,7 +8,7 @@ use engine_log::streams::{Kind, Mode, ShardInfo, Stream, StreamId, StreamInfo, S
 use protocol_aws::{AwsError, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::errors::{invalid_argument, stream_not_found};
+use crate::errors::{ChangeError, in_use, invalid_argument, stream_not_found, validation_of};
 use crate::sequence::Sequence;
 use crate::{Call, Kinesis};
 
@@ -37,7 +38,8 @@ impl Kinesis {
     /// The stream of a request that gives its name, its ARN or both.
     pub(crate) fn stream(&self, scope: &Scope, name: Option<&str>, arn: Option<&str>) -> Result<Arc<Stream>, AwsError> {
         let id = named(scope, name, arn)?;
-        self.streams.get(&id).ok_or_else(|| stream_not_found(scope, &id.name))
+        let stream = self.streams.get(&id);
+        stream.ok_or_else(|| stream_not_found(scope, &id.name))
     }
 }
 
@@ -180,5 +182,81 @@ impl Shard {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct EnhancedMetrics {
-    pub(crate) shard_level_metrics: Vec<String>,
+    shard_level_metrics: BTreeSet<String>,
+}
+
+impl EnhancedMetrics {
+    pub(crate) fn of(info: &StreamInfo) -> Self {
+        Self {
+            shard_level_metrics: info.shard_metrics.clone(),
+        }
+    }
+}
+
+/// The throughput that an on-demand stream is kept ready for.
+#[derive(Serialize)]
+pub(crate) struct WarmThroughput {
+    #[serde(rename = "TargetMiBps")]
+    target_mibps: u32,
+    #[serde(rename = "CurrentMiBps")]
+    current_mibps: u32,
+}
+
+impl WarmThroughput {
+    pub(crate) fn of(info: &StreamInfo) -> Option<Self> {
+        // Nothing has to be warmed up here: what is asked for is there.
+        info.warm_throughput_mibps.map(|mibps| Self {
+            target_mibps: mibps,
+            current_mibps: mibps,
+        })
+    }
+}
+
+pub(crate) fn encryption_type(info: &StreamInfo) -> &'static str {
+    if info.encryption_key.is_some() { "KMS" } else { "NONE" }
+}
+
+/// Refuses a change to a stream that is being changed.
+pub(crate) fn active(info: &StreamInfo) -> Result<(), ChangeError> {
+    if info.status == StreamStatus::Active {
+        return Ok(());
+    }
+    Err(ChangeError::Refused(in_use(format!(
+        "Stream {} under account {} not ACTIVE, instead in state {}",
+        info.id.name,
+        info.id.scope.account,
+        status(info.status)
+    ))))
+}
+
+/// Refuses what only the service itself does to an on-demand stream.
+pub(crate) fn provisioned(info: &StreamInfo) -> Result<(), ChangeError> {
+    if info.mode == Mode::Provisioned {
+        return Ok(());
+    }
+    Err(ChangeError::Refused(validation_of(format!(
+        "Request is invalid. Stream {} under account {} is in On-Demand mode.",
+        info.id.name, info.id.scope.account
+    ))))
+}
+
+/// The open shard that a change names.
+pub(crate) fn open_shard<'s>(stream: &'s Stream, id: &str) -> Result<&'s ShardInfo, ChangeError> {
+    let (name, account) = (&stream.id.name, &stream.id.scope.account);
+    let found = shard_number(id).and_then(|number| stream.shards.iter().find(|shard| shard.number == number));
+    let Some(shard) = found else {
+        let message = format!("Could not find shard {id} in stream {name} under account {account}.");
+        return Err(ChangeError::Refused(AwsError::new(
+            "ResourceNotFoundException",
+            message,
+        )));
+    };
+    if shard.closed.is_some() {
+        return Err(ChangeError::Refused(in_use(format!(
+            "Shard {} in stream {name} under account {account} has already been merged or split, and thus is not \
+             eligible for merging or splitting.",
+            shard_id(shard.number)
+        ))));
+    }
+    Ok(shard)
 }

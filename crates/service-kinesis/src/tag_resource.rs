@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
-use crate::shapes::named;
+use crate::resource::Resource;
 use crate::{Call, tags};
 
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
-    let id = named(call.scope(), None, Some(&input.resource_arn))?;
-    tags::add(call, &id, input.tags).await?;
+    let resource = Resource::parse(call.scope(), &input.resource_arn)?;
+    tags::add(call, resource, input.tags).await?;
     Ok(Empty {})
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use base::Scope;
-use engine_log::streams::StreamId;
 use protocol_aws::AwsError;
 use serde::Serialize;
 
 use crate::Call;
-use crate::errors::{ChangeError, invalid_argument};
+use crate::errors::invalid_argument;
+use crate::resource::{Own, Resource};
 
 const TAGS_MAX: usize = 50;
 
@@ -49,27 +49,22 @@ pub(crate) fn check(
     Ok(())
 }
 
-pub(crate) async fn add(call: &Call, id: &StreamId, added: BTreeMap<String, String>) -> Result<(), AwsError> {
-    let changed = call.streams.update(id, move |info| {
-        let mut tags = info.tags.clone();
+pub(crate) async fn add(call: &Call, resource: Resource, added: BTreeMap<String, String>) -> Result<(), AwsError> {
+    let (scope, name) = (call.scope().clone(), resource.name().to_owned());
+    let change = move |own: Own<'_>| {
+        let mut tags = own.tags.clone();
         tags.extend(added.clone());
-        check(&info.id.scope, &info.id.name, &added, tags.len()).map_err(ChangeError::Refused)?;
-        info.tags = tags;
-        Ok::<_, ChangeError>(())
-    });
-    changed
-        .await
-        .map(drop)
-        .map_err(|error| error.answer(call.scope(), &id.name))
+        check(&scope, &name, &added, tags.len())?;
+        *own.tags = tags;
+        Ok(())
+    };
+    resource.change(call, change).await
 }
 
-pub(crate) async fn remove(call: &Call, id: &StreamId, keys: Vec<String>) -> Result<(), AwsError> {
-    let changed = call.streams.update(id, move |info| {
-        info.tags.retain(|key, _| !keys.contains(key));
-        Ok::<_, ChangeError>(())
-    });
-    changed
-        .await
-        .map(drop)
-        .map_err(|error| error.answer(call.scope(), &id.name))
+pub(crate) async fn remove(call: &Call, resource: Resource, keys: Vec<String>) -> Result<(), AwsError> {
+    let change = move |own: Own<'_>| {
+        own.tags.retain(|key, _| !keys.contains(key));
+        Ok(())
+    };
+    resource.change(call, change).await
 }

@@ -114,7 +114,8 @@ fn open(dir: &std::path::Path, clock: &ManualClock) -> Kinesis {
     let (clock, tasks) = (clock.clock(), Tasks::new());
     let log = Log::open(LogOptions::new(dir.join("log"), clock.clone(), tasks.clone())).expect("opens");
     let meta = store_meta::Meta::open(dir.join("meta.redb")).expect("opens");
-    Kinesis::new(Streams::open(log, meta, clock, tasks).expect("opens"))
+    let streams = Streams::open(log, meta.clone(), clock, tasks).expect("opens");
+    Kinesis::new(streams, meta)
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
-use crate::shapes::named;
+use crate::resource::Resource;
 use crate::{Call, tags};
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
-    let id = named(call.scope(), None, Some(&input.resource_arn))?;
-    tags::remove(call, &id, input.tag_keys).await?;
+    let resource = Resource::parse(call.scope(), &input.resource_arn)?;
+    tags::remove(call, resource, input.tag_keys).await?;
     Ok(Empty {})
 }

@@ -6,10 +6,11 @@
 
 mod hash;
 mod model;
+mod reshard;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use store_meta::{Keyspace, Meta, MetaError, Read};
 use tokio::sync::Semaphore;
 
 pub use hash::{HashKey, InvalidHashKey};
-pub use model::{Closed, Kind, Mode, ShardInfo, StreamId, StreamInfo, StreamStatus};
+pub use model::{Closed, ConsumerInfo, Kind, Mode, Pending, ShardInfo, StreamId, StreamInfo, StreamStatus};
+pub use reshard::{Step, even_steps};
 
 use crate::{Log, LogError, Partition};
 
@@ -30,6 +32,7 @@ const STREAMS: Keyspace<(String, Scope, String), StreamInfo> = Keyspace::new("lo
 const NEXT_ID: Keyspace<(), u64> = Keyspace::new("log/next-id");
 /// How often files past their retention are looked for.
 const RECLAIM_EVERY: Duration = Duration::from_secs(60);
+const DAY_MS: i64 = 24 * 3_600_000;
 pub const RETENTION_HOURS_DEFAULT: u32 = 24;
 pub const RECORD_BYTES_MAX_DEFAULT: u32 = 1 << 20;
 
@@ -39,6 +42,9 @@ pub enum StreamError {
     Exists,
     #[error("there is no such stream")]
     NotFound,
+    /// A shard to split or merge is not there, is closed, or does not have the range for it.
+    #[error("the shards cannot be split and merged like that")]
+    InvalidSteps,
     #[error(transparent)]
     Store(#[from] MetaError),
     #[error(transparent)]
@@ -58,6 +64,7 @@ pub struct NewStream {
     pub retention_hours: u32,
     pub record_bytes_max: u32,
     pub tags: BTreeMap<String, String>,
+    pub warm_throughput_mibps: Option<u32>,
 }
 
 impl NewStream {
@@ -69,6 +76,7 @@ impl NewStream {
             retention_hours: RETENTION_HOURS_DEFAULT,
             record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
             tags: BTreeMap::new(),
+            warm_throughput_mibps: None,
         }
     }
 }
@@ -136,12 +144,25 @@ struct Inner {
     tasks: Tasks,
     /// One change at a time: a queue rather than a lock, held over I/O.
     turn: Semaphore,
+    /// How long a stream stays creating, updating and deleting.
+    state_delay: Duration,
     streams: RwLock<BTreeMap<(Kind, Scope, String), Arc<Stream>>>,
 }
 
 impl Streams {
     /// Loads all streams and lets the log forget what belongs to none. Must run inside the runtime.
     pub fn open(log: Log, meta: Meta, clock: Clock, tasks: Tasks) -> Result<Self, StreamError> {
+        Self::open_with(log, meta, clock, tasks, Duration::ZERO)
+    }
+
+    /// Like [`Streams::open`], where data streams stay creating, updating and deleting for `state_delay`.
+    pub fn open_with(
+        log: Log,
+        meta: Meta,
+        clock: Clock,
+        tasks: Tasks,
+        state_delay: Duration,
+    ) -> Result<Self, StreamError> {
         let infos = meta.read(|snapshot| snapshot.scan(&STREAMS, &(), None, usize::MAX))?;
         let mut streams = BTreeMap::new();
         let mut known = HashSet::new();
@@ -157,8 +178,12 @@ impl Streams {
             clock,
             tasks,
             turn: Semaphore::new(1),
+            state_delay,
             streams,
         }));
+        for stream in opened.all() {
+            opened.settle_later(&stream);
+        }
         opened.reclaim_regularly();
         Ok(opened)
     }
@@ -173,6 +198,11 @@ impl Streams {
 
     pub fn get(&self, id: &StreamId) -> Option<Arc<Stream>> {
         self.0.streams.read().get(&map_key(id)).cloned()
+    }
+
+    /// Every stream of every kind.
+    pub fn all(&self) -> Vec<Arc<Stream>> {
+        self.0.streams.read().values().cloned().collect()
     }
 
     /// At most `limit` streams in the order of their names, those behind `after` where it is given.
@@ -197,6 +227,8 @@ impl Streams {
         let this = self.clone();
         self.in_turn(async move {
             let created_ms = this.0.clock.now_ms();
+            // Nobody waits for what the platform makes for itself.
+            let is_instant = this.0.state_delay.is_zero() || new.id.kind == Kind::Internal;
             let info = this.0.meta.write(move |tx| {
                 let key = new.id.key();
                 if tx.get(&STREAMS, &key)?.is_some() {
@@ -212,50 +244,263 @@ impl Streams {
                     last_hash,
                     parents: Vec::new(),
                     created_ms,
+                    numbered_from_s: (created_ms / 1000) as u64,
                     closed: None,
                     trimmed_below: 0,
                 });
+                let (status, pending) = match is_instant {
+                    true => (StreamStatus::Active, None),
+                    false => (StreamStatus::Creating, Some(Pending::Active)),
+                };
                 let info = StreamInfo {
                     uid,
                     created_ms,
-                    status: StreamStatus::Active,
+                    status,
+                    pending,
                     mode: new.mode,
                     retention_hours: new.retention_hours,
                     record_bytes_max: new.record_bytes_max,
                     tags: new.tags,
+                    encryption_key: None,
+                    shard_metrics: BTreeSet::new(),
+                    policy: None,
+                    consumers: Vec::new(),
+                    warm_throughput_mibps: new.warm_throughput_mibps,
+                    mode_changes_ms: Vec::new(),
+                    count_changes_ms: Vec::new(),
                     shards: shards.collect(),
                     id: new.id,
                 };
                 tx.put(&STREAMS, &key, &info)?;
                 Ok(info)
             });
-            Ok(this.take_up(info.await?))
+            let created = this.take_up(info.await?);
+            this.settle_later(&created);
+            Ok(created)
         })
         .await
     }
 
     /// Deletes a stream with its records; their room is given back as files become free of others'.
     pub async fn delete(&self, id: &StreamId) -> Result<(), StreamError> {
+        self.delete_if(id, |_| Ok(())).await
+    }
+
+    /// Deletes a stream, unless `check` has something against it.
+    pub async fn delete_if<E>(
+        &self,
+        id: &StreamId,
+        check: impl FnOnce(&Stream) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StreamError> + Send + 'static,
+    {
+        self.alter(id, StreamStatus::Deleting, move |stream| {
+            check(stream)?;
+            Ok(Pending::Delete)
+        })
+        .await
+    }
+
+    /// Splits and merges shards as `plan` says. No steps change nothing.
+    pub async fn reshard<E>(
+        &self,
+        id: &StreamId,
+        plan: impl FnOnce(&Stream) -> Result<Vec<Step>, E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StreamError> + Send + 'static,
+    {
+        self.take_plan(id, false, plan).await
+    }
+
+    /// Like [`Streams::reshard`], and notes that the number of shards was changed.
+    pub async fn rescale<E>(
+        &self,
+        id: &StreamId,
+        plan: impl FnOnce(&Stream) -> Result<Vec<Step>, E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StreamError> + Send + 'static,
+    {
+        self.take_plan(id, true, plan).await
+    }
+
+    async fn take_plan<E>(
+        &self,
+        id: &StreamId,
+        is_rescale: bool,
+        plan: impl FnOnce(&Stream) -> Result<Vec<Step>, E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StreamError> + Send + 'static,
+    {
+        self.alter(id, StreamStatus::Updating, move |stream| {
+            let steps = plan(stream)?;
+            Ok(Pending::Reshard { steps, is_rescale })
+        })
+        .await
+    }
+
+    /// How long streams stay creating, updating and deleting.
+    pub fn state_delay(&self) -> Duration {
+        self.0.state_delay
+    }
+
+    /// Changes what is kept of a stream, after which it is updating for as long as such things take.
+    pub async fn alter_info<E>(
+        &self,
+        id: &StreamId,
+        change: impl FnOnce(&mut StreamInfo) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StreamError> + Send + 'static,
+    {
+        let is_instant = self.0.state_delay.is_zero();
+        let changed = self.update(id, move |info| {
+            change(info)?;
+            if !is_instant {
+                (info.status, info.pending) = (StreamStatus::Updating, Some(Pending::Active));
+            }
+            Ok::<_, E>(())
+        });
+        let changed = changed.await?;
+        self.settle_later(&changed);
+        Ok(())
+    }
+
+    /// Returns once the changes that are under way or wait for their turn now are done.
+    pub async fn settled(&self) {
+        // It fails only when everything ends.
+        drop(self.0.turn.acquire().await);
+    }
+
+    /// Brings a stream into a passing status and, when its time is over, out of it.
+    async fn alter<E>(
+        &self,
+        id: &StreamId,
+        status: StreamStatus,
+        plan: impl FnOnce(&Stream) -> Result<Pending, E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<StreamError> + Send + 'static,
+    {
         let (this, id) = (self.clone(), id.clone());
         self.in_turn(async move {
-            let key = id.key();
-            if !this
-                .0
-                .meta
-                .write(move |tx| tx.delete(&STREAMS, &key))
-                .await
-                .map_err(StreamError::Store)?
-            {
-                return Err(StreamError::NotFound);
+            let stream = this.get(&id).ok_or(StreamError::NotFound)?;
+            let pending = plan(&stream)?;
+            if this.0.state_delay.is_zero() || id.kind == Kind::Internal {
+                return Ok(this.perform(id, pending).await?);
             }
-            let removed = this.0.streams.write().remove(&map_key(&id));
-            for shard in removed.iter().flat_map(|stream| &stream.shards) {
-                this.0.log.remove_partition(shard.partition);
-            }
-            this.0.log.reclaim();
+            let changed = this.change(id, move |info| {
+                (info.status, info.pending) = (status, Some(pending));
+                Ok::<_, StreamError>(())
+            });
+            let changed: Arc<Stream> = changed.await?;
+            this.settle_later(&changed);
             Ok(())
         })
         .await
+    }
+
+    /// Does what a stream in a passing status waits for, when the time has come.
+    fn settle_later(&self, stream: &Stream) {
+        if stream.pending.is_none() {
+            return;
+        }
+        let (this, id, uid) = (self.clone(), stream.id.clone(), stream.uid);
+        self.0.tasks.spawn(async move {
+            let stopping = this.0.tasks.stopping();
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    () = this.0.clock.sleep(this.0.state_delay) => {}
+                }
+                let (that, id) = (this.clone(), id.clone());
+                let settled = this.in_turn(async move {
+                    let stream = that.get(&id).filter(|stream| stream.uid == uid);
+                    let Some(pending) = stream.and_then(|stream| stream.pending.clone()) else {
+                        return Ok(());
+                    };
+                    that.perform(id, pending).await
+                });
+                match settled.await {
+                    Ok(()) | Err(StreamError::Stopping | StreamError::NotFound) => return,
+                    Err(error) => tracing::error!(%error, "a change to a stream is tried again"),
+                }
+            }
+        });
+    }
+
+    /// Has its turn.
+    async fn perform(&self, id: StreamId, pending: Pending) -> Result<(), StreamError> {
+        match pending {
+            Pending::Active => {
+                self.change(id, |info| {
+                    (info.status, info.pending) = (StreamStatus::Active, None);
+                    Ok::<_, StreamError>(())
+                })
+                .await?;
+            }
+            Pending::Delete => self.remove(id).await?,
+            Pending::Reshard { steps, is_rescale } => self.take_steps(id, steps, is_rescale).await?,
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, id: StreamId) -> Result<(), StreamError> {
+        let key = id.key();
+        if !self.0.meta.write(move |tx| tx.delete(&STREAMS, &key)).await? {
+            return Err(StreamError::NotFound);
+        }
+        let removed = self.0.streams.write().remove(&map_key(&id));
+        for shard in removed.iter().flat_map(|stream| &stream.shards) {
+            self.0.log.remove_partition(shard.partition);
+        }
+        self.0.log.reclaim();
+        Ok(())
+    }
+
+    async fn take_steps(&self, id: StreamId, steps: Vec<Step>, is_rescale: bool) -> Result<(), StreamError> {
+        let stream = self.get(&id).ok_or(StreamError::NotFound)?;
+        let parents = reshard::closing(&steps, &stream.shards);
+        let closing: Vec<Partition> = parents
+            .iter()
+            .map(|number| stream.partitions()[*number as usize].clone())
+            .collect();
+        if !closing.is_empty() {
+            self.0.log.fence(&closing).await?;
+        }
+        let ends = parents
+            .into_iter()
+            .zip(closing.iter().map(Partition::end_offset))
+            .collect();
+        let now_ms = self.0.clock.now_ms();
+        let changed = self.0.meta.write(move |tx| {
+            let key = id.key();
+            let mut info = tx.get(&STREAMS, &key)?.ok_or(StreamError::NotFound)?;
+            let mut next_id = tx.get(&NEXT_ID, &())?.unwrap_or(1);
+            reshard::apply(&mut info.shards, &steps, &ends, &mut next_id, now_ms).ok_or(StreamError::InvalidSteps)?;
+            tx.put(&NEXT_ID, &(), &next_id)?;
+            if is_rescale {
+                info.count_changes_ms.retain(|at_ms| now_ms - at_ms < DAY_MS);
+                info.count_changes_ms.push(now_ms);
+            }
+            (info.status, info.pending) = (StreamStatus::Active, None);
+            tx.put(&STREAMS, &key, &info)?;
+            Ok(info)
+        });
+        match changed.await {
+            Ok(info) => {
+                self.take_up(info);
+                self.0.log.wake(&closing);
+                Ok(())
+            }
+            Err(error) => {
+                self.0.log.unfence(&closing);
+                Err(error)
+            }
+        }
     }
 
     /// Changes what is kept of a stream; an error of `change` leaves it as it was. Retention has its own call.

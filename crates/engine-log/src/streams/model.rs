@@ -1,11 +1,11 @@
 //! What is kept of a stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::HashKey;
+use super::{HashKey, Step};
 
 /// Who a stream is for. Each kind has its own names, and nobody sees the streams of another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +61,19 @@ pub enum StreamStatus {
     Deleting,
 }
 
+/// What a stream in a passing status is waiting for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pending {
+    /// Nothing but the time: then it is active.
+    Active,
+    Delete,
+    Reshard {
+        steps: Vec<Step>,
+        /// Noted as a change of the count.
+        is_rescale: bool,
+    },
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamInfo {
     pub id: StreamId,
@@ -73,8 +86,33 @@ pub struct StreamInfo {
     /// The largest record: data and partition key together.
     pub record_bytes_max: u32,
     pub tags: BTreeMap<String, String>,
+    /// The key that records are encrypted with, as the caller named it.
+    pub encryption_key: Option<String>,
+    /// The shard-level metrics that are switched on.
+    pub shard_metrics: BTreeSet<String>,
+    /// Who else may do what, a JSON document kept as it was given.
+    pub policy: Option<String>,
+    /// Those registered to read with a throughput of their own.
+    pub consumers: Vec<ConsumerInfo>,
+    /// The throughput that an on-demand stream is kept ready for, in MiB/s.
+    pub warm_throughput_mibps: Option<u32>,
+    /// When the mode, and when the number of shards, was changed within the last day.
+    pub mode_changes_ms: Vec<Millis>,
+    pub count_changes_ms: Vec<Millis>,
+    /// What ends the present status, where that takes time.
+    pub pending: Option<Pending>,
     /// By number, closed ones included. A shard's index here is its partition in a Kafka topic.
     pub shards: Vec<ShardInfo>,
+}
+
+/// A registered consumer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerInfo {
+    pub name: String,
+    pub created_ms: Millis,
+    pub tags: BTreeMap<String, String>,
+    /// Who else may do what, a JSON document kept as it was given.
+    pub policy: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +127,8 @@ pub struct ShardInfo {
     /// The shards it came from: one after a split, two after a merge.
     pub parents: Vec<u32>,
     pub created_ms: Millis,
+    /// The second that its sequence numbers begin with: its creation's, but later than its parents'.
+    pub numbered_from_s: u64,
     /// Set once it takes no more records.
     pub closed: Option<Closed>,
     /// Records below were past their retention at a moment when it was raised, and stay gone.

@@ -20,6 +20,10 @@ impl Place {
     }
 
     fn open(&self) -> Streams {
+        self.open_with(Duration::ZERO)
+    }
+
+    fn open_with(&self, state_delay: Duration) -> Streams {
         let (clock, tasks): (Clock, Tasks) = (self.clock.clock(), Tasks::new());
         let log = Log::open(LogOptions::new(
             self.dir.path().join("log"),
@@ -28,7 +32,7 @@ impl Place {
         ))
         .expect("opens");
         let meta = Meta::open(self.dir.path().join("meta.redb")).expect("opens");
-        Streams::open(log, meta, clock, tasks).expect("opens")
+        Streams::open_with(log, meta, clock, tasks, state_delay).expect("opens")
     }
 }
 
@@ -168,4 +172,91 @@ async fn raising_the_retention_brings_nothing_back_even_after_a_restart() {
     assert_eq!(count(&streams).await, 1);
     assert_eq!(streams.get(&id("a")).expect("there").retention_hours, 48);
     close(streams).await;
+}
+
+fn split(stream: &Stream) -> Result<Vec<Step>, StreamError> {
+    let at = HashKey(stream.shards[0].last_hash.0 / 2);
+    Ok(vec![Step::Split { shard: 0, at }])
+}
+
+#[tokio::test]
+async fn a_split_shard_takes_nothing_more_and_its_children_take_over() {
+    let place = Place::new();
+    let streams = place.open();
+    let before = streams.create(NewStream::new(id("a"), 2)).await.expect("creates");
+    for n in 0..50 {
+        put(&streams, &before, &format!("key {n}")).await;
+    }
+    let waiting = {
+        let (log, partition) = (streams.log().clone(), before.partitions()[0].clone());
+        let end = partition.end_offset();
+        Tasks::new().spawn(async move { log.wait_for(&partition, end).await })
+    };
+    streams.reshard(&id("a"), split).await.expect("splits");
+    assert!(
+        matches!(waiting.await.expect("ends"), Err(LogError::Fenced)),
+        "readers learn of it"
+    );
+    let mut late = Batch::new(&before.partitions()[0], 0, 0);
+    late.push(b"key", None, b"late");
+    assert!(matches!(streams.log().append(vec![late]).await, Err(LogError::Fenced)));
+    let after = streams.get(&id("a")).expect("there");
+    let closed = after.shards[0].closed.expect("closed");
+    assert_eq!(closed.end_offset, after.partitions()[0].end_offset());
+    assert!(closed.end_offset > 0 && after.open_shards() == 3);
+    assert_eq!(
+        (after.shards[2].parents.as_slice(), after.shards[3].parents.as_slice()),
+        (&[0][..], &[0][..])
+    );
+    for n in 0..50 {
+        put(&streams, &after, &format!("key {n}")).await;
+    }
+    assert!(after.partitions()[2].end_offset() > 0 && after.partitions()[3].end_offset() > 0);
+    close(streams).await;
+    let again = place.open();
+    assert_eq!(**again.get(&id("a")).expect("there"), **after);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_made_leaves_the_shards_open() {
+    let place = Place::new();
+    let streams = place.open();
+    let stream = streams.create(NewStream::new(id("a"), 2)).await.expect("creates");
+    // The second step fails after the first has been found possible and the log has been told.
+    let steps = vec![
+        Step::Merge { shard: 0, adjacent: 1 },
+        Step::Merge { shard: 0, adjacent: 1 },
+    ];
+    let failed = streams.reshard(&id("a"), move |_| Ok::<_, StreamError>(steps)).await;
+    assert!(matches!(failed, Err(StreamError::InvalidSteps)));
+    assert_eq!(**streams.get(&id("a")).expect("there"), **stream);
+    put(&streams, &stream, "key").await;
+}
+
+#[tokio::test]
+async fn passing_states_take_their_time_and_outlive_a_restart() {
+    let place = Place::new();
+    let delay = Duration::from_secs(30);
+    let streams = place.open_with(delay);
+    let status = |streams: &Streams| streams.get(&id("a")).map(|stream| stream.status);
+    let passes = async |streams: &Streams, until: Option<StreamStatus>| {
+        while status(streams) != until {
+            place.clock.advance(delay);
+            tokio::task::yield_now().await;
+        }
+    };
+    streams.create(NewStream::new(id("a"), 1)).await.expect("creates");
+    assert_eq!(status(&streams), Some(StreamStatus::Creating));
+    passes(&streams, Some(StreamStatus::Active)).await;
+    streams.reshard(&id("a"), split).await.expect("begins");
+    assert_eq!(status(&streams), Some(StreamStatus::Updating));
+    assert_eq!(streams.get(&id("a")).expect("there").shards.len(), 1);
+    close(streams).await;
+    let streams = place.open_with(delay);
+    assert_eq!(status(&streams), Some(StreamStatus::Updating));
+    passes(&streams, Some(StreamStatus::Active)).await;
+    assert_eq!(streams.get(&id("a")).expect("there").shards.len(), 3);
+    streams.delete(&id("a")).await.expect("begins");
+    assert_eq!(status(&streams), Some(StreamStatus::Deleting));
+    passes(&streams, None).await;
 }
