@@ -3,16 +3,18 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{MetaError, Snapshot, Tx};
 
 /// How many closures may share one commit.
 const JOBS_PER_COMMIT_MAX: usize = 1024;
+/// How many closures may wait for a commit; further callers wait to get in.
+const JOBS_WAITING_MAX: usize = 16 * JOBS_PER_COMMIT_MAX;
 /// What redb may keep of the file in memory.
 const CACHE_BYTES: usize = 16 << 20;
 
@@ -28,6 +30,7 @@ pub struct Meta(Arc<Inner>);
 struct Inner {
     file: Arc<File>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    waiting: Arc<Semaphore>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -35,6 +38,10 @@ struct Inner {
 struct File {
     open: Opener,
     database: RwLock<Result<Database, MetaError>>,
+    /// Why nothing is written any more until the next start: a commit failed, and nobody knows what of it the disk
+    /// has. The page cache may show the transaction as kept, or what follows may be built on pages that never
+    /// reached the disk.
+    uncertain: OnceLock<MetaError>,
 }
 
 impl Meta {
@@ -46,7 +53,11 @@ impl Meta {
 
     fn start(open: Opener) -> Result<Self, MetaError> {
         let database = RwLock::new(Ok(open()?));
-        let file = Arc::new(File { open, database });
+        let file = Arc::new(File {
+            open,
+            database,
+            uncertain: OnceLock::new(),
+        });
         let (jobs, queue) = mpsc::channel();
         let committer = std::thread::Builder::new()
             .name("meta-commit".into())
@@ -58,6 +69,7 @@ impl Meta {
         Ok(Self(Arc::new(Inner {
             file,
             jobs: Mutex::new(Some(jobs)),
+            waiting: Arc::new(Semaphore::new(JOBS_WAITING_MAX)),
             committer: Mutex::new(Some(committer)),
         })))
     }
@@ -82,11 +94,18 @@ impl Meta {
         E: From<MetaError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.submit(job(work, move |result| drop(answer.send(result))))?;
+        let waiting = self.0.waiting.clone().acquire_owned().await;
+        let waiting = waiting.map_err(|_| MetaError::Closed)?;
+        // The job keeps its place until it is answered, whether or not its caller still waits.
+        let answer = move |result| {
+            drop(waiting);
+            drop(answer.send(result));
+        };
+        self.submit(job(work, answer))?;
         answered.await.unwrap_or_else(|_| Err(MetaError::Closed.into()))
     }
 
-    /// [`Meta::write`] for threads outside the runtime, such as start-up.
+    /// [`Meta::write`] for threads outside the runtime, such as start-up; they are few and each waits for its answer.
     pub fn write_blocking<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -164,11 +183,14 @@ fn commit_loop(file: &File, queue: &mpsc::Receiver<Job>) {
         let jobs = std::iter::once(first)
             .chain(queue.try_iter().take(JOBS_PER_COMMIT_MAX - 1))
             .collect();
+        let was_uncertain = file.uncertain.get().is_some();
         let (answers, outcome) = commit(file, jobs);
         if let Err(error) = &outcome {
             tracing::error!(%error, "a metadata transaction failed");
-            // redb refuses all work after an I/O error until the file is opened afresh.
-            file.reopen();
+            // redb refuses all work after an I/O error, reading too, until the file is opened afresh.
+            if !was_uncertain {
+                file.reopen();
+            }
         }
         for answer in answers {
             answer(outcome.clone());
@@ -176,13 +198,17 @@ fn commit_loop(file: &File, queue: &mpsc::Receiver<Job>) {
     }
 }
 
-/// Runs the jobs in one transaction. On an error nothing of any of them was kept.
+/// Runs the jobs in one transaction. On an error before the commit nothing of any of them was kept; nor was it where
+/// the commit found the disk full. What another failure of the commit kept is uncertain.
 fn commit(file: &File, jobs: Vec<Job>) -> (Vec<Answer>, Result<(), MetaError>) {
     let guard = file.opened();
-    let begun = guard
-        .as_ref()
-        .map_err(MetaError::clone)
-        .and_then(|database| database.begin_write().map_err(MetaError::storage));
+    let begun = match file.uncertain.get() {
+        Some(error) => Err(error.clone()),
+        None => guard
+            .as_ref()
+            .map_err(MetaError::clone)
+            .and_then(|database| database.begin_write().map_err(MetaError::storage)),
+    };
     let mut answers = Vec::with_capacity(jobs.len());
     let mut outcome = begun.as_ref().map(drop).map_err(MetaError::clone);
     for job in jobs {
@@ -200,7 +226,13 @@ fn commit(file: &File, jobs: Vec<Job>) -> (Vec<Answer>, Result<(), MetaError>) {
         }
     }
     if let (Ok(()), Ok(transaction)) = (&outcome, begun) {
-        outcome = transaction.commit().map_err(MetaError::storage);
+        outcome = transaction.commit().map_err(|error| match MetaError::storage(error) {
+            MetaError::Full => MetaError::Full,
+            error => file
+                .uncertain
+                .get_or_init(|| MetaError::Uncertain(error.to_string()))
+                .clone(),
+        });
     }
     (answers, outcome)
 }

@@ -17,6 +17,8 @@ const WELL: u8 = 0;
 const FULL: u8 = 1;
 /// Nothing works.
 const BROKEN: u8 = 2;
+/// Everything works but bringing what was written to the disk.
+const UNSYNCED: u8 = 3;
 const BLOCK_BYTES: u64 = 4096;
 
 /// A disk and its condition. Clones are the same disk, so that its content outlives the database on it.
@@ -63,7 +65,11 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> Result<(), Error> {
-        self.check()
+        self.check()?;
+        match self.condition.load(Ordering::SeqCst) {
+            UNSYNCED => Err(ErrorKind::Other.into()),
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
@@ -140,4 +146,58 @@ async fn a_broken_disk_is_named_and_its_repair_is_found() {
     assert_eq!(names(&meta).expect("reads again"), ["a"]);
     put(&meta, "c").await.expect("writes again");
     assert_eq!(names(&meta).expect("reads"), ["a", "c"]);
+}
+
+#[tokio::test]
+async fn after_a_commit_of_uncertain_outcome_only_a_restart_writes_again() {
+    let disk = Disk::default();
+    let meta = open(&disk);
+    put(&meta, "a").await.expect("writes");
+    disk.become_(UNSYNCED);
+    // What fits into the file as it is reaches the disk with the commit only.
+    let refused = meta.write(|tx| tx.put(&NAMES, &"b".to_owned(), &String::new())).await;
+    assert!(matches!(refused, Err(MetaError::Uncertain(_))), "{refused:?}");
+    disk.become_(WELL);
+    let refused = put(&meta, "c").await;
+    assert!(matches!(refused, Err(MetaError::Uncertain(_))), "{refused:?}");
+    assert!(names(&meta).expect("reads go on").contains(&"a".to_owned()));
+    drop(meta);
+    let meta = open(&disk);
+    put(&meta, "d").await.expect("writes after a restart");
+    let names = names(&meta).expect("reads");
+    assert!(
+        names.contains(&"d".to_owned()) && !names.contains(&"c".to_owned()),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn callers_wait_where_the_queue_is_full_and_all_are_answered() {
+    let disk = Disk::default();
+    let meta = open(&disk);
+    let (go, going) = mpsc::channel::<()>();
+    let blocked = tokio::spawn({
+        let meta = meta.clone();
+        async move {
+            let wait = move |_: &mut crate::Tx<'_>| {
+                assert!(going.recv().is_err());
+                Ok::<_, MetaError>(())
+            };
+            meta.write(wait).await
+        }
+    });
+    let mut many = tokio::task::JoinSet::new();
+    for n in 0..JOBS_WAITING_MAX + 10 {
+        let meta = meta.clone();
+        many.spawn(async move {
+            meta.write(move |tx| tx.put(&NAMES, &n.to_string(), &String::new()))
+                .await
+        });
+    }
+    while meta.0.waiting.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(go);
+    assert!(blocked.await.expect("no panic").is_ok());
+    assert!(many.join_all().await.iter().all(Result::is_ok));
 }
