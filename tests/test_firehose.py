@@ -329,6 +329,8 @@ def test_records_without_partition_keys_are_documented(firehose, s3, bucket):
     started = time.time() * 1000
     name = make(firehose, bucket, **by_keys("{c: .c}", "good/!{partitionKeyFromQuery:c}/"))
     bad = [b"not json", b'{"d": 1}', b'{"c": null}', b'{"c": {"x": 1}}', b'{"c": ""}', b"", b'{"c": "a"}{"c": "b"}']
+    # What no parser bears, and places that no object can have.
+    bad += [b"[" * 1_000_000, json.dumps({"c": "x" * 1100}).encode(), json.dumps({"c": "\U0001f6e9" * 250}).encode()]
     good = [b'{"c": "a"}', b'{"c": 7}', b'{"c": true}']
     put(firehose, name, [record for pair in itertools.zip_longest(bad, good) for record in pair if record is not None])
     found = delivered(s3, bucket, len(good), "good/")
@@ -738,6 +740,19 @@ def test_the_older_configuration_is_taken_too(firehose, s3, bucket):
     assert key.endswith(".gz") and gzip.decompress(content) == b"a"
 
 
+def test_an_update_mends_a_destination_that_fails(firehose, s3, bucket):
+    name = make(firehose, new_name(), ProcessingConfiguration=LINES)
+    put(firehose, name, [b"a", b"b"])
+    # The worker has tried, and tries again later and later.
+    time.sleep(2)
+    put(firehose, name, [b"c"])
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId=DESTINATION,
+        ExtendedS3DestinationUpdate={"BucketARN": f"arn:aws:s3:::{bucket}"},
+    )
+    assert sorted(lines(delivered(s3, bucket, 3).values())) == [b"a", b"b", b"c"]
+
+
 def test_update_destination(firehose, s3, bucket):
     other = make_bucket(s3)
     name = make(firehose, bucket, Prefix="old/", BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900})
@@ -910,6 +925,9 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
         (changed(PARTITIONED, Prefix="!{partitionKeyFromLambda:a}/"), "InvalidArgumentException", "Lambda should be present"),
         (changed(PARTITIONED, BufferingHints=NOW), "InvalidArgumentException", "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."),
         (changed(PARTITIONED, ProcessingConfiguration={"Enabled": True, "Processors": [extraction("{a: .a")]}), "InvalidArgumentException", "MetaDataExtraction JQ Query is invalid"),
+        (changed(PARTITIONED, ProcessingConfiguration={"Enabled": True, "Processors": [extraction("{a: (.a // halt)}")]}), "InvalidArgumentException", "MetaDataExtraction JQ Query is invalid: the query may not use halt/0"),
+        (changed(PARTITIONED, ProcessingConfiguration={"Enabled": True, "Processors": [extraction("{a: ([range(1e10)] | length)}")]}), "InvalidArgumentException", "MetaDataExtraction JQ Query is invalid: the query may not use range/1"),
+        (changed(PARTITIONED, ProcessingConfiguration={"Enabled": True, "Processors": [extraction("{a: env.CATCHMENT_ACCESS_KEYS}")]}), "InvalidArgumentException", "MetaDataExtraction JQ Query is invalid: the query may not use env/0"),
         ({"BufferingHints": {"SizeInMBs": 0, "IntervalInSeconds": 60}}, "ValidationException", "Member must have value greater than or equal to 1"),
         ({"BufferingHints": {"SizeInMBs": 129, "IntervalInSeconds": 60}}, "ValidationException", "Member must have value less than or equal to 128"),
         ({"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}}, "ValidationException", "Member must have value less than or equal to 900"),
@@ -944,6 +962,7 @@ def test_what_does_not_fit_is_refused_and_makes_nothing(firehose, unchecked, buc
 def test_sources_destinations_and_names_are_checked(firehose, unchecked, bucket):
     s3 = {"ExtendedS3DestinationConfiguration": destination(bucket)}
     source = {"KinesisStreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/none", "RoleARN": ROLE}
+    theirs = {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:111111111111:stream/none", "RoleARN": ROLE}
     splunk = {
         "HECEndpoint": "https://splunk.example:8088", "HECEndpointType": "Raw", "HECToken": "t", "S3Configuration": destination(bucket)
     }
@@ -955,6 +974,7 @@ def test_sources_destinations_and_names_are_checked(firehose, unchecked, bucket)
         ({**s3, "DeliveryStreamType": "Nothing"}, "ValidationException", "enum value set"),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource"}, "InvalidArgumentException", "KinesisSourceStreamConfig is mandatory"),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": source}, "InvalidArgumentException", "Stream none not found."),
+        ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": theirs}, "InvalidArgumentException", f"must belong to the account of the delivery stream, {ACCOUNT}"),
         ({**s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}}, "InvalidArgumentException", "catchment does not encrypt delivery streams"),
         ({**s3, "Tags": [{"Key": "aws:x", "Value": "v"}]}, "ValidationException", "regular expression pattern"),
         ({**s3, "DeliveryStreamName": "n" * 65}, "ValidationException", "less than or equal to 64"),

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use base::Scope;
 use serde::{Deserialize, Serialize};
 use store_meta::{Keyspace, Meta, MetaError, Read, Tx};
 
@@ -20,6 +21,9 @@ const PLANS: Keyspace<(String, String), Plan> = Keyspace::new("delivery/plans");
 /// By delivery uid: the settings that records are being delivered by.
 const IN_FORCE: Keyspace<String, InForce> = Keyspace::new("delivery/in-force");
 
+/// By delivery uid: those that are half made or half removed. The next start removes what is left of them.
+const REMOVING: Keyspace<String, Scope> = Keyspace::new("delivery/removing");
+
 /// An object that is being written, and the records that go into it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -28,6 +32,10 @@ pub(crate) struct Plan {
     /// Where records go that cannot be converted.
     pub error_key: String,
     pub ranges: Vec<Range>,
+    /// The version of the settings that it is written by; 0 for those in force, as plans had it that are older
+    /// than this member.
+    #[serde(default)]
+    pub version: u64,
 }
 
 /// Records of one partition: those from `from` up to and without `to` that belong to the plan's buffer.
@@ -94,9 +102,18 @@ pub(crate) fn forget(tx: &mut Tx<'_>, uid: &str) -> Result<(), MetaError> {
     tx.delete(&IN_FORCE, &prefix.0).map(drop)
 }
 
-pub(crate) async fn save_in_force(meta: &Meta, uid: &str, in_force: InForce) -> Result<(), MetaError> {
-    let uid = uid.to_owned();
-    meta.write(move |tx| tx.put(&IN_FORCE, &uid, &in_force)).await
+/// Has the next start remove what there is of a delivery stream, unless [`keep`] comes before it.
+pub(crate) fn remove_at_start(tx: &mut Tx<'_>, uid: &str, scope: &Scope) -> Result<(), MetaError> {
+    tx.put(&REMOVING, &uid.to_owned(), scope)
+}
+
+pub(crate) fn keep(tx: &mut Tx<'_>, uid: &str) -> Result<(), MetaError> {
+    tx.delete(&REMOVING, &uid.to_owned()).map(drop)
+}
+
+/// The delivery streams that are half made or half removed.
+pub(crate) fn being_removed(meta: &Meta) -> Result<Vec<(String, Scope)>, MetaError> {
+    meta.read(|snapshot| snapshot.scan(&REMOVING, &(), None, usize::MAX))
 }
 
 pub(crate) async fn save_plans(meta: &Meta, uid: &str, plans: Vec<(String, Plan)>) -> Result<(), MetaError> {
@@ -109,13 +126,14 @@ pub(crate) async fn save_plans(meta: &Meta, uid: &str, plans: Vec<(String, Plan)
     .await
 }
 
-/// What changes once planned objects are written.
+/// What changes once planned objects are written, or new settings come into force.
 #[derive(Debug, Default)]
 pub(crate) struct Step {
     pub plans_done: Vec<String>,
     pub low: Vec<(u64, u64)>,
     pub ahead: Vec<((String, u64), u64)>,
     pub ahead_past: Vec<(String, u64)>,
+    pub in_force: Option<InForce>,
 }
 
 pub(crate) async fn save_step(meta: &Meta, uid: &str, step: Step) -> Result<(), MetaError> {
@@ -133,7 +151,10 @@ pub(crate) async fn save_step(meta: &Meta, uid: &str, step: Step) -> Result<(), 
         for (key, partition) in step.ahead_past {
             tx.delete(&AHEAD, &(uid.clone(), key, partition))?;
         }
-        Ok(())
+        match step.in_force {
+            Some(in_force) => tx.put(&IN_FORCE, &uid, &in_force),
+            None => Ok(()),
+        }
     })
     .await
 }

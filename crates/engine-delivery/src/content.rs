@@ -93,15 +93,15 @@ fn why_not_converted(record: &[u8], fault: &Rejected) -> (&'static str, String) 
     )
 }
 
-/// Makes the documents of a buffer of records that failed before they could be buffered with others.
-pub(crate) fn of_failures(kind: ErrorType, buffer: &Buffer, now_ms: Millis) -> Content {
+/// Makes the documents of a buffer of records that failed each for its own reason, or for the one given.
+pub(crate) fn of_failures(kind: ErrorType, reason: &str, buffer: &Buffer, now_ms: Millis) -> Vec<u8> {
     let code = match kind {
         ErrorType::MetadataExtractionFailed => "DynamicPartitioning.MetadataExtractionFailed",
         ErrorType::FormatConversionFailed => "DataFormatConversion.MalformedData",
     };
     let mut object = Vec::new();
     for record in buffer.records() {
-        let message = record.reason.unwrap_or_default();
+        let message = record.reason.unwrap_or(reason);
         let failed = Failed {
             arrival_ms: record.arrival_ms,
             data: record.data,
@@ -111,8 +111,5 @@ pub(crate) fn of_failures(kind: ErrorType, buffer: &Buffer, now_ms: Millis) -> C
         };
         error_document::write(&failed, now_ms, &mut object);
     }
-    Content {
-        object,
-        errors: Vec::new(),
-    }
+    object
 }

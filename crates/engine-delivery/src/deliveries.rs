@@ -6,15 +6,16 @@ use std::sync::Arc;
 use base::{Clock, Millis, Random, Scope, Tasks};
 use bytes::Bytes;
 use engine_catalog::Catalog;
-use engine_log::streams::{Kind, NewStream, Stream, StreamId, Streams};
+use engine_log::streams::{Kind, NewStream, Stream, StreamError, StreamId, Streams};
 use engine_log::{Batch, LogError};
 use parking_lot::RwLock;
 use serde_json::Value;
-use store_meta::{Keyspace, Meta, MetaError, Read};
+use store_meta::{Keyspace, Meta, Read};
 use store_objects::Objects;
 use tokio::sync::Mutex;
 
 use crate::DeliveryError;
+use crate::buffers::Room;
 use crate::checkpoint::{self, InForce};
 use crate::spec::{Delivery, DeliverySpec, Source};
 use crate::worker::{DeliveryStatus, Worker};
@@ -22,6 +23,9 @@ use crate::worker::{DeliveryStatus, Worker};
 const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/streams");
 /// How long direct puts are kept while their destination is down.
 const RETENTION_HOURS: u32 = 24;
+
+/// What the buffers of all delivery streams may hold together; beyond it the largest are written early.
+const BUFFERED_BYTES_MAX: usize = 256 << 20;
 
 /// What delivery streams work with.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ pub struct DeliveryParts {
     pub clock: Clock,
     pub random: Random,
     pub tasks: Tasks,
+    #[cfg(test)]
+    pub(crate) faults: crate::tests::Faults,
 }
 
 /// What a new delivery stream shall be.
@@ -60,6 +66,7 @@ pub struct Deliveries(Arc<Inner>);
 
 struct Inner {
     parts: DeliveryParts,
+    room: Room,
     running: RwLock<HashMap<(Scope, String), Running>>,
     /// Changes to the set are made one at a time.
     changing: Mutex<()>,
@@ -79,6 +86,7 @@ impl Deliveries {
             .meta
             .read(|snapshot| snapshot.scan(&DELIVERIES, &(), None, usize::MAX))?;
         let inner = Inner {
+            room: Room::new(BUFFERED_BYTES_MAX),
             parts,
             running: RwLock::default(),
             changing: Mutex::new(()),
@@ -88,7 +96,21 @@ impl Deliveries {
             let running = this.start(Arc::new(delivery))?;
             this.0.running.write().insert(key, running);
         }
+        this.remove_leftovers()?;
         Ok(this)
+    }
+
+    /// Removes in the background what a crash left of delivery streams that were being made or removed.
+    fn remove_leftovers(&self) -> Result<(), DeliveryError> {
+        for (uid, scope) in checkpoint::being_removed(&self.0.parts.meta)? {
+            let parts = self.0.parts.clone();
+            self.0.parts.tasks.spawn(async move {
+                if let Err(error) = remove(&parts, &uid, &scope).await {
+                    tracing::warn!(uid, %error, "what is left of a delivery stream could not be removed");
+                }
+            });
+        }
+        Ok(())
     }
 
     fn start(&self, delivery: Arc<Delivery>) -> Result<Running, DeliveryError> {
@@ -96,7 +118,7 @@ impl Deliveries {
             Source::DirectPut => self.0.parts.streams.get(&own_stream(&delivery)),
             Source::Stream { .. } => None,
         };
-        let worker = Worker::start(self.0.parts.clone(), delivery.clone())?;
+        let worker = Worker::start(self.0.parts.clone(), self.0.room.clone(), delivery.clone())?;
         Ok(Running { delivery, own, worker })
     }
 
@@ -129,7 +151,8 @@ impl Deliveries {
             let stored = delivery.clone();
             let write = parts.meta.write(move |tx| {
                 tx.put(&DELIVERIES, &key, &stored)?;
-                checkpoint::begin(tx, &stored.uid, &in_force, &low)
+                checkpoint::begin(tx, &stored.uid, &in_force, &low)?;
+                checkpoint::keep(tx, &stored.uid)
             });
             write.await?;
             let delivery = Arc::new(delivery);
@@ -153,6 +176,13 @@ impl Deliveries {
         let streams = &self.0.parts.streams;
         match &delivery.spec.source {
             Source::DirectPut => {
+                let (uid, scope) = (delivery.uid.clone(), delivery.scope.clone());
+                let write = self
+                    .0
+                    .parts
+                    .meta
+                    .write(move |tx| checkpoint::remove_at_start(tx, &uid, &scope));
+                write.await?;
                 let new = NewStream {
                     retention_hours: RETENTION_HOURS,
                     ..NewStream::new(own_stream(delivery), 1)
@@ -202,20 +232,17 @@ impl Deliveries {
             let _changing = this.0.changing.lock().await;
             let parts = &this.0.parts;
             let delivery = this.get(&key.0, &key.1)?;
-            let (stored, uid) = (key.clone(), delivery.uid.clone());
+            let (stored, gone) = (key.clone(), delivery.clone());
             let write = parts.meta.write(move |tx| {
                 tx.delete(&DELIVERIES, &stored)?;
-                Ok::<_, MetaError>(())
+                checkpoint::remove_at_start(tx, &gone.uid, &gone.scope)
             });
             write.await?;
             let running = this.0.running.write().remove(&key);
             if let Some(running) = running {
                 running.worker.stop().await;
             }
-            parts.meta.write(move |tx| checkpoint::forget(tx, &uid)).await?;
-            if delivery.spec.source == Source::DirectPut {
-                parts.streams.delete(&own_stream(&delivery)).await?;
-            }
+            remove(parts, &delivery.uid, &delivery.scope).await?;
             Ok(())
         };
         self.0
@@ -255,36 +282,46 @@ impl Deliveries {
         Ok(delivery)
     }
 
-    pub async fn set_tags(
+    /// Puts what `change` makes of the tags in their place. Nobody else changes them meanwhile; an error of `change`
+    /// leaves them as they were.
+    pub async fn change_tags<E>(
         &self,
         scope: &Scope,
         name: &str,
-        tags: BTreeMap<String, String>,
-    ) -> Result<(), DeliveryError> {
-        self.change(scope, name, move |delivery| {
-            delivery.tags = tags;
-            Ok(())
-        })
-        .await
-        .map(drop)
+        change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<DeliveryError> + Send + 'static,
+    {
+        self.change(scope, name, move |delivery| change(&mut delivery.tags))
+            .await
+            .map(drop)
     }
 
-    async fn change(
+    async fn change<E>(
         &self,
         scope: &Scope,
         name: &str,
-        change: impl FnOnce(&mut Delivery) -> Result<(), DeliveryError> + Send + 'static,
-    ) -> Result<Arc<Delivery>, DeliveryError> {
+        change: impl FnOnce(&mut Delivery) -> Result<(), E> + Send + 'static,
+    ) -> Result<Arc<Delivery>, E>
+    where
+        E: From<DeliveryError> + Send + 'static,
+    {
         let _changing = self.0.changing.lock().await;
         let key = (scope.clone(), name.to_owned());
         let (stored, missing) = (key.clone(), name.to_owned());
+        // The store's errors and those of `change` are kept apart: what `change` refuses is no fault.
         let write = self.0.parts.meta.write(move |tx| {
             let mut delivery = tx.get(&DELIVERIES, &stored)?.ok_or(DeliveryError::NotFound(missing))?;
-            change(&mut delivery)?;
+            change(&mut delivery).map_err(Refused::ByCaller)?;
             tx.put(&DELIVERIES, &stored, &delivery)?;
-            Ok::<_, DeliveryError>(delivery)
+            Ok::<_, Refused<E>>(delivery)
         });
-        let delivery = Arc::new(write.await?);
+        let delivery = match write.await {
+            Ok(delivery) => Arc::new(delivery),
+            Err(Refused::ByCaller(error)) => return Err(error),
+            Err(Refused::Here(error)) => return Err(error.into()),
+        };
         if let Some(running) = self.0.running.write().get_mut(&key) {
             running.delivery = delivery.clone();
         }
@@ -328,6 +365,36 @@ impl Deliveries {
     }
 }
 
+/// Why a change did not come about.
+enum Refused<E> {
+    ByCaller(E),
+    Here(DeliveryError),
+}
+
+impl<E, F: Into<DeliveryError>> From<F> for Refused<E> {
+    fn from(error: F) -> Self {
+        Self::Here(error.into())
+    }
+}
+
+/// Removes everything of a delivery stream that [`checkpoint::remove_at_start`] names.
+async fn remove(parts: &DeliveryParts, uid: &str, scope: &Scope) -> Result<(), DeliveryError> {
+    match parts.streams.delete(&own_stream_of(uid, scope)).await {
+        Ok(()) | Err(StreamError::NotFound) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let uid = uid.to_owned();
+    let forget = parts.meta.write(move |tx| {
+        checkpoint::forget(tx, &uid)?;
+        checkpoint::keep(tx, &uid)
+    });
+    Ok(forget.await?)
+}
+
 pub(crate) fn own_stream(delivery: &Delivery) -> StreamId {
-    StreamId::new(Kind::Internal, &delivery.scope, delivery.own_stream())
+    own_stream_of(&delivery.uid, &delivery.scope)
+}
+
+fn own_stream_of(uid: &str, scope: &Scope) -> StreamId {
+    StreamId::new(Kind::Internal, scope, format!("delivery/{uid}"))
 }

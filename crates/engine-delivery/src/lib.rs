@@ -12,12 +12,16 @@ mod content;
 mod deliveries;
 mod error;
 mod error_document;
+mod line;
 mod partition_keys;
 mod prefix;
+mod query_limits;
 mod register;
+mod settings;
 mod spec;
 mod time_pattern;
 mod worker;
+mod write;
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,14 @@
 use base::{Millis, Random};
 use chrono_tz::Tz;
 
+use crate::error_document::ErrorType;
 use crate::time_pattern;
 
 /// What the service appends where the prefix names no time itself.
 const DEFAULT_TIME: &str = "yyyy/MM/dd/HH/";
 const RANDOM_LETTERS: usize = 11;
+/// 2022-09-28T12:00:00Z, a Wednesday in September.
+const LONG_TIME_MS: Millis = 1_664_366_400_000;
 
 /// A parsed prefix.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +122,39 @@ impl Prefix {
         Ok(out)
     }
 
+    /// Characters and bytes of all but the values of partition keys, at a moment whose text is long.
+    #[must_use]
+    pub fn fixed_length(&self, zone: Tz) -> (usize, usize) {
+        let values = Values {
+            time_ms: LONG_TIME_MS,
+            zone,
+            error_type: Some(ErrorType::MetadataExtractionFailed.as_str()),
+            partition_keys: &[],
+        };
+        // What cannot be evaluated was refused by `parse`.
+        let text = self.evaluate(&values, &Random::seeded(0)).unwrap_or_default();
+        (text.chars().count(), text.len())
+    }
+
+    /// Characters and bytes that the values of partition keys add to that.
+    pub(crate) fn keys_length(&self, partition_keys: &[(String, String)]) -> (usize, usize) {
+        let mut length = (0, 0);
+        for part in &self.parts {
+            if let Part::PartitionKeyFromQuery(name) | Part::PartitionKeyFromLambda(name) = part
+                && let Some((_, value)) = partition_keys.iter().find(|(key, _)| key == name)
+            {
+                length = (length.0 + value.chars().count(), length.1 + value.len());
+            }
+        }
+        length
+    }
+
+    /// Whether it names a partition key that is not among these.
+    pub(crate) fn asks_for_others(&self, partition_keys: &[(String, String)]) -> bool {
+        let known = |name: &&str| partition_keys.iter().any(|(key, _)| key == name);
+        !self.query_keys().iter().all(known) || !self.lambda_keys().iter().all(known)
+    }
+
     /// Values for a trial, so that a bad pattern is found when the prefix is given and not at the first object.
     fn sample(&self) -> Values<'static> {
         Values {
@@ -181,6 +217,12 @@ mod tests {
             "error: an expression is not closed in \"!{timestamp:yyyy\"",
         );
         check("!{nope:x}", "error: the expression !{nope:x} is not known");
+        let parsed = Prefix::parse("\u{e9}/!{timestamp:EEEE-MMMM}/!{partitionKeyFromQuery:a}/").expect("parses");
+        assert_eq!(parsed.fixed_length(Tz::UTC), (23, 24));
+        assert_eq!(
+            parsed.keys_length(&[("a".into(), "\u{e9}".into()), ("b".into(), "x".into())]),
+            (1, 2)
+        );
         check("!{timestamp:b}", "error: the pattern letter 'b' is not known");
     }
 }

@@ -67,10 +67,3 @@ pub struct Delivery {
     pub config: Value,
     pub tags: BTreeMap<String, String>,
 }
-
-impl Delivery {
-    /// The stream of the log that takes the direct puts.
-    pub(crate) fn own_stream(&self) -> String {
-        format!("delivery/{}", self.uid)
-    }
-}

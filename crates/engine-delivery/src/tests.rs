@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base::{Clock, Random, Scope, Tasks};
@@ -16,18 +17,41 @@ use serde_json::Value;
 use store_meta::Meta;
 use store_objects::Objects;
 
-use crate::{Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, NewDelivery, Source};
+use crate::{Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, NewDelivery, Source};
+
+mod changes;
+mod failures;
 
 /// No test waits longer for a state.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-struct Platform {
-    deliveries: Deliveries,
-    parts: DeliveryParts,
+/// What a test has go wrong once an object is written and before that is committed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    end: Arc<AtomicBool>,
+    panic: Arc<AtomicBool>,
+}
+
+impl Faults {
+    /// Whether the work ends here.
+    pub(crate) fn strike_before_commit(&self) -> bool {
+        assert!(!self.panic.swap(false, Ordering::SeqCst), "the test asks for it");
+        self.end.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) struct Platform {
+    pub(crate) deliveries: Deliveries,
+    pub(crate) parts: DeliveryParts,
 }
 
 impl Platform {
-    fn open(dir: &Path) -> Self {
+    pub(crate) fn open(dir: &Path) -> Self {
+        Self::open_with(dir, |_| {})
+    }
+
+    /// Opens with what `prepare` does before any delivery stream goes on.
+    fn open_with(dir: &Path, prepare: impl FnOnce(&DeliveryParts)) -> Self {
         let (clock, random, tasks) = (Clock::system(), Random::from_os(), Tasks::new());
         let meta = Meta::open(dir.join("meta.redb")).expect("metadata");
         let objects = Objects::open(
@@ -49,14 +73,16 @@ impl Platform {
             clock,
             random,
             tasks,
+            faults: Faults::default(),
         };
+        prepare(&parts);
         Self {
             deliveries: Deliveries::open(parts.clone()).expect("deliveries"),
             parts,
         }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.parts.tasks.shutdown().await;
         self.parts.streams.log().close().await;
     }
@@ -69,7 +95,7 @@ impl Platform {
             .expect("a bucket");
     }
 
-    async fn create(&self, spec: DeliverySpec) {
+    pub(crate) async fn create(&self, spec: DeliverySpec) {
         let (scope, name) = (Scope::default(), "flights".to_owned());
         let new = NewDelivery {
             scope,
@@ -110,6 +136,62 @@ impl Platform {
         found
     }
 
+    fn status(&self) -> DeliveryStatus {
+        self.deliveries.status().remove(0)
+    }
+
+    /// Waits until `reached` gives something.
+    async fn until<T>(&self, what: &str, mut reached: impl AsyncFnMut() -> Option<T>) -> T {
+        let wait = async {
+            loop {
+                if let Some(found) = reached().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let outcome = tokio::time::timeout(WAIT_MAX, wait).await;
+        outcome.unwrap_or_else(|_| panic!("{what} does not happen: {:?}", self.deliveries.status()))
+    }
+
+    /// The reason of the current failure, once there is one.
+    async fn failure(&self) -> String {
+        self.until("a failure", async || self.status().last_error).await
+    }
+
+    /// The lines of all objects under a prefix, sorted.
+    async fn lines(&self, prefix: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (_, content) in self.objects(prefix).await {
+            let text = std::str::from_utf8(&content).expect("text");
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Waits until everything is delivered, and one more record through the whole way, which shows what is written
+    /// late; then looks whether each record is there once.
+    async fn check_delivered_once(&self, mut sent: Vec<String>) {
+        let all = async |sent: &[String]| {
+            self.until("a delivery", async || {
+                (self.lines("").await.len() >= sent.len()).then_some(())
+            })
+            .await;
+        };
+        all(&sent).await;
+        self.put(&["the last one"]).await;
+        sent.push("the last one".to_owned());
+        all(&sent).await;
+        let idle = async || {
+            let status = self.status();
+            (status.lag_records == 0 && status.buffered_records == 0).then_some(())
+        };
+        self.until("idleness", idle).await;
+        sent.sort();
+        assert_eq!(self.lines("").await, sent);
+    }
+
     /// Waits until every record put so far is delivered or failed.
     async fn settled(&self, records: u64) {
         let reached = async {
@@ -126,7 +208,7 @@ impl Platform {
     }
 }
 
-fn spec() -> DeliverySpec {
+pub(crate) fn spec() -> DeliverySpec {
     DeliverySpec {
         source: Source::DirectPut,
         bucket: "lake".into(),
@@ -164,39 +246,10 @@ async fn records_arrive_once_over_restarts_and_trials() {
             sent.extend(records);
         }
         if restart == 1 {
-            let failing = async {
-                while platform.deliveries.status()[0].last_error.is_none() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            tokio::time::timeout(WAIT_MAX, failing)
-                .await
-                .expect("a missing bucket is reported");
+            platform.failure().await;
         }
         if restart == 3 {
-            let complete = async {
-                loop {
-                    let objects = platform.objects("raw/").await;
-                    let count: usize = objects
-                        .iter()
-                        .map(|(_, content)| content.iter().filter(|b| **b == b'\n').count())
-                        .sum();
-                    if count >= sent.len() {
-                        return objects;
-                    }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            let objects = tokio::time::timeout(WAIT_MAX, complete)
-                .await
-                .expect("all are delivered");
-            let mut found: Vec<String> = objects
-                .iter()
-                .flat_map(|(_, content)| std::str::from_utf8(content).expect("text").lines().map(str::to_owned))
-                .collect();
-            found.sort();
-            sent.sort();
-            assert_eq!(found, sent);
+            platform.check_delivered_once(sent.clone()).await;
         }
         platform.close().await;
     }
@@ -322,6 +375,13 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
         known("AA").expect("a partition").as_deref(),
         Some("s3://lake/flights/carrier=AA/")
     );
+
+    // Where every record is rejected there is no object, and so no partition.
+    let last_object = platform.status().last_object;
+    platform.put(&[r#"{"n": "x", "c": "ZZ"}"#]).await;
+    platform.settled(7).await;
+    assert!(known("ZZ").is_err());
+    assert_eq!(platform.status().last_object, last_object);
     platform.close().await;
 }
 
@@ -366,12 +426,16 @@ async fn settings_change_between_records_and_names_are_unique() {
         .await
         .expect("updates");
     assert_eq!(updated.version, 2);
-    platform.put(&["after"]).await;
-    platform.settled(2).await;
-    assert_eq!(
-        platform.objects("raw/").await.len() + platform.objects("other/").await.len(),
-        2
-    );
+    // The worker may be reading while the settings change.
+    let mut sent = vec!["before".to_owned()];
+    while platform.objects("other/").await.is_empty() {
+        let record = format!("after {}", sent.len());
+        platform.put(&[&record]).await;
+        sent.push(record);
+        platform.settled(sent.len() as u64).await;
+    }
+    assert!(platform.lines("raw/").await.contains(&"before".to_owned()));
+    platform.check_delivered_once(sent).await;
     platform.deliveries.delete(&scope, "flights").await.expect("deletes");
     assert!(matches!(
         platform.deliveries.get(&scope, "flights"),

@@ -9,7 +9,7 @@ use crate::destination::{DataFormatConversion, Deserializer, Parquet, SchemaConf
 use crate::errors::{invalid_argument, not_yet};
 
 /// The conversion that `config` asks for, with the service's defaults filled in.
-pub(crate) fn check(config: &DataFormatConversion) -> Result<Conversion, AwsError> {
+pub(crate) fn check(config: &DataFormatConversion, caller: &Scope) -> Result<Conversion, AwsError> {
     let schema = needed(config.schema_configuration.as_ref(), "SchemaConfiguration")?;
     let input = needed(config.input_format_configuration.as_ref(), "InputFormatConfiguration")?;
     let output = needed(config.output_format_configuration.as_ref(), "OutputFormatConfiguration")?;
@@ -21,8 +21,16 @@ pub(crate) fn check(config: &DataFormatConversion) -> Result<Conversion, AwsErro
     if schema.version_id.as_deref().is_some_and(|version| version != "LATEST") {
         return Err(not_yet("convert by a table version other than LATEST"));
     }
+    let scope = scope(schema)?;
+    // Nothing here says what another account allows.
+    if scope.account != caller.account {
+        return Err(invalid_argument(format!(
+            "SchemaConfiguration.CatalogId {} must be the account of the delivery stream, {}",
+            scope.account, caller.account
+        )));
+    }
     Ok(Conversion {
-        scope: scope(schema)?,
+        scope,
         // The catalog knows names in lower case only.
         database: database.to_lowercase(),
         table: table.to_lowercase(),

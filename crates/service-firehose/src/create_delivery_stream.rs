@@ -1,5 +1,7 @@
 //! CreateDeliveryStream: makes a delivery stream and sets it going.
 
+use std::collections::BTreeMap;
+
 use engine_delivery::NewDelivery;
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
@@ -64,7 +66,8 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         ));
     }
     let spec = config.spec(scope)?;
-    let tags = tags::add(scope, &name, &Default::default(), input.tags.unwrap_or_default())?;
+    let mut tags = BTreeMap::new();
+    tags::add(scope, &name, &mut tags, input.tags.unwrap_or_default())?;
     if call.deliveries.list(scope, None, STREAMS_MAX).len() == STREAMS_MAX {
         return Err(limit_exceeded(format!(
             "You have already consumed your firehose quota of {STREAMS_MAX} hoses."

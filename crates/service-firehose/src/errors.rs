@@ -86,7 +86,7 @@ fn from_log(error: LogError) -> AwsError {
 
 fn from_meta(error: MetaError) -> AwsError {
     match error {
-        MetaError::Full => unavailable(error),
+        MetaError::Full | MetaError::Uncertain(_) => unavailable(error),
         other => AwsError::internal(other),
     }
 }

@@ -32,16 +32,11 @@ use engine_delivery::Deliveries;
 /// The service's state.
 pub struct Firehose {
     pub(crate) deliveries: Deliveries,
-    /// Tags are read, changed and written, by one caller at a time.
-    pub(crate) tagging: tokio::sync::Mutex<()>,
 }
 
 impl Firehose {
     pub fn new(deliveries: Deliveries) -> Self {
-        Self {
-            deliveries,
-            tagging: tokio::sync::Mutex::default(),
-        }
+        Self { deliveries }
     }
 }
 

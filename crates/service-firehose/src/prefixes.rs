@@ -2,6 +2,7 @@
 //!
 //! Source: the developer guide, "Understand custom prefixes for Amazon S3 objects".
 
+use chrono_tz::Tz;
 use engine_delivery::Prefix;
 use protocol_aws::AwsError;
 
@@ -16,10 +17,15 @@ const NAMESPACES: [&str; 4] = [
     "partitionKeyFromLambda",
 ];
 
+/// Bytes of an evaluated prefix: an object's key has 1,024 for it and the object's name.
+const EVALUATED_BYTES_MAX: usize = 1024 - NAME_BYTES_MAX;
+/// Delivery stream, version, time, UUID, dashes and extension, and the folder of an error type.
+const NAME_BYTES_MAX: usize = 64 + 20 + 19 + 36 + 3 + 128 + 27;
+
 /// Checks both prefixes and returns the first, parsed.
-pub(crate) fn check(prefix: &str, error_prefix: &str) -> Result<Prefix, AwsError> {
-    let parsed = parse(prefix, "Prefix", "prefix")?;
-    let errors = parse(error_prefix, "ErrorOutputPrefix", "ErrorOutputPrefix")?;
+pub(crate) fn check(prefix: &str, error_prefix: &str, zone: Tz) -> Result<Prefix, AwsError> {
+    let parsed = parse(prefix, "Prefix", "prefix", zone)?;
+    let errors = parse(error_prefix, "ErrorOutputPrefix", "ErrorOutputPrefix", zone)?;
     if parsed.has_expressions() && error_prefix.is_empty() {
         return Err(constraint(
             "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions",
@@ -43,15 +49,13 @@ pub(crate) fn check(prefix: &str, error_prefix: &str) -> Result<Prefix, AwsError
     Ok(parsed)
 }
 
-fn parse(text: &str, member: &str, called: &str) -> Result<Prefix, AwsError> {
+fn parse(text: &str, member: &str, called: &str, zone: Tz) -> Result<Prefix, AwsError> {
     let bad_value = || {
         constraint(&format!(
             "Invalid conversion character used in the value of the expression in {member}"
         ))
     };
     let mut rest = text;
-    // What is certain of the length: each character outside of expressions and one for each of those.
-    let mut length = 0;
     while let Some(at) = rest.find("!{") {
         let bad_usage = || constraint(&format!("Invalid expression usage in {member}"));
         let end = rest[at..].find('}').ok_or_else(bad_usage)?;
@@ -66,15 +70,24 @@ fn parse(text: &str, member: &str, called: &str) -> Result<Prefix, AwsError> {
         if value.is_empty() || value.contains('{') || !known {
             return Err(bad_value());
         }
-        length += rest[..at].chars().count() + 1;
         rest = &rest[at + end + 1..];
     }
-    if length + rest.chars().count() > EVALUATED_MAX {
-        return Err(constraint(&format!(
-            "Length of evaluated {called} cannot be greater than {EVALUATED_MAX}"
-        )));
+    let parsed = Prefix::parse(text).map_err(|_| bad_value())?;
+    // What is certain of the length: all but partition keys, of which each has one character at least.
+    let keys = parsed.query_keys().len() + parsed.lambda_keys().len();
+    let (chars, bytes) = parsed.fixed_length(zone);
+    let too_long = |max: usize, unit: &str| {
+        Err(constraint(&format!(
+            "Length of evaluated {called} cannot be greater than {max}{unit}"
+        )))
+    };
+    if chars + keys > EVALUATED_MAX {
+        return too_long(EVALUATED_MAX, "");
     }
-    Prefix::parse(text).map_err(|_| bad_value())
+    if bytes + keys > EVALUATED_BYTES_MAX {
+        return too_long(EVALUATED_BYTES_MAX, " bytes");
+    }
+    Ok(parsed)
 }
 
 /// The service spells it so.

@@ -50,15 +50,16 @@ impl Config {
         logging(&destination)?;
         let prefix = destination.prefix.clone().unwrap_or_default();
         let error_prefix = destination.error_output_prefix.clone().unwrap_or_default();
-        let parsed = prefixes::check(&prefix, &error_prefix)?;
+        let zone = time_zone(destination.custom_time_zone.as_deref())?;
+        let parsed = prefixes::check(&prefix, &error_prefix, zone)?;
         let processing = processing::check(&destination, &parsed)?;
         let compression = compression(&destination)?;
         let conversion = match &destination.data_format_conversion_configuration {
-            Some(config) if destination.converts() => Some(conversion::check(config)?),
+            Some(config) if destination.converts() => Some(conversion::check(config, scope)?),
             _ => None,
         };
         Ok(DeliverySpec {
-            source: self.source()?,
+            source: self.source(scope)?,
             bucket: bucket(destination.bucket_arn.as_deref().unwrap_or_default())?,
             prefix,
             error_prefix,
@@ -66,14 +67,14 @@ impl Config {
             buffer_interval_ms,
             compression,
             file_extension: destination.file_extension.filter(|extension| !extension.is_empty()),
-            time_zone: time_zone(destination.custom_time_zone)?,
+            time_zone: zone.name().to_owned(),
             partition_query: processing.partition_query,
             delimiter: processing.delimiter,
             conversion,
         })
     }
 
-    fn source(&self) -> Result<Source, AwsError> {
+    fn source(&self, caller: &Scope) -> Result<Source, AwsError> {
         let Some(source) = &self.kinesis_stream_source else {
             return Ok(Source::DirectPut);
         };
@@ -83,6 +84,13 @@ impl Config {
             .and_then(|arn| Some((arn.scope()?, arn.resource_after("stream/")?)));
         let (scope, name) = parts
             .ok_or_else(|| invalid_argument(format!("KinesisStreamARN {} is invalid", source.kinesis_stream_arn)))?;
+        // Nothing here says what another account allows.
+        if scope.account != caller.account {
+            return Err(invalid_argument(format!(
+                "KinesisStreamARN {} must belong to the account of the delivery stream, {}",
+                source.kinesis_stream_arn, caller.account
+            )));
+        }
         Ok(Source::Stream {
             scope,
             name: name.to_owned(),
@@ -181,14 +189,10 @@ fn compression(destination: &S3Destination) -> Result<Compression, AwsError> {
     Ok(compression)
 }
 
-fn time_zone(given: Option<String>) -> Result<String, AwsError> {
+fn time_zone(given: Option<&str>) -> Result<chrono_tz::Tz, AwsError> {
     let Some(name) = given.filter(|name| !name.is_empty()) else {
-        return Ok("UTC".to_owned());
+        return Ok(chrono_tz::Tz::UTC);
     };
-    match name.parse::<chrono_tz::Tz>() {
-        Ok(_) => Ok(name),
-        Err(_) => Err(invalid_argument(format!(
-            "CustomTimeZone {name} is not a valid time zone"
-        ))),
-    }
+    let unknown = |_| invalid_argument(format!("CustomTimeZone {name} is not a valid time zone"));
+    name.parse().map_err(unknown)
 }

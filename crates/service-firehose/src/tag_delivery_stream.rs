@@ -14,7 +14,10 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
-    let name = &input.delivery_stream_name;
-    tags::change(call, name, |kept| tags::add(call.scope(), name, kept, input.tags)).await?;
+    let (scope, name) = (call.scope().clone(), input.delivery_stream_name.clone());
+    let added = tags::change(call, &input.delivery_stream_name, move |kept| {
+        tags::add(&scope, &name, kept, input.tags)
+    });
+    added.await?;
     Ok(Empty {})
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::Scope;
+use engine_delivery::DeliveryError;
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
@@ -18,20 +19,19 @@ pub(crate) struct Tag {
     pub(crate) value: Option<String>,
 }
 
-/// The tags of a delivery stream with `added` put to them.
+/// Puts tags to those of a delivery stream.
 pub(crate) fn add(
     scope: &Scope,
     name: &str,
-    tags: &BTreeMap<String, String>,
+    tags: &mut BTreeMap<String, String>,
     added: Vec<Tag>,
-) -> Result<BTreeMap<String, String>, AwsError> {
+) -> Result<(), AwsError> {
     for (index, tag) in added.iter().enumerate() {
         if tag.key.starts_with("aws:") || !tag.key.chars().all(allowed) {
             let path = format!("tags.{}.member.key", index + 1);
             return Err(pattern(&tag.key, &path, r"^(?!aws:)[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$"));
         }
     }
-    let mut tags = tags.clone();
     tags.extend(added.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())));
     if tags.len() > TAGS_MAX {
         return Err(limit_exceeded(format!(
@@ -40,22 +40,35 @@ pub(crate) fn add(
             scope.account
         )));
     }
-    Ok(tags)
+    Ok(())
 }
 
 fn allowed(letter: char) -> bool {
     letter.is_alphanumeric() || (letter.is_whitespace() && !letter.is_control()) || "_.:/=+-@%".contains(letter)
 }
 
-/// Puts what `change` makes of a delivery stream's tags in their place.
+/// Why tags stay as they were.
+pub(crate) enum Unchanged {
+    Refused(AwsError),
+    Failed(DeliveryError),
+}
+
+impl From<DeliveryError> for Unchanged {
+    fn from(error: DeliveryError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Changes the tags of a delivery stream, by one caller at a time.
 pub(crate) async fn change(
     call: &Call,
     name: &str,
-    change: impl FnOnce(&BTreeMap<String, String>) -> Result<BTreeMap<String, String>, AwsError>,
+    change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), AwsError> + Send + 'static,
 ) -> Result<(), AwsError> {
-    let failed = |error| errors::from_delivery(call.scope(), name, error);
-    let _tagging = call.tagging.lock().await;
-    let delivery = call.deliveries.get(call.scope(), name).map_err(failed)?;
-    let tags = change(&delivery.tags)?;
-    call.deliveries.set_tags(call.scope(), name, tags).await.map_err(failed)
+    let change = |tags: &mut BTreeMap<String, String>| change(tags).map_err(Unchanged::Refused);
+    let changed = call.deliveries.change_tags(call.scope(), name, change).await;
+    changed.map_err(|unchanged| match unchanged {
+        Unchanged::Refused(error) => error,
+        Unchanged::Failed(error) => errors::from_delivery(call.scope(), name, error),
+    })
 }

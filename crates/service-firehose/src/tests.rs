@@ -284,6 +284,17 @@ async fn what_does_not_fit_together_is_refused() {
             "Length of evaluated prefix cannot be greater than 512",
         ),
         (
+            // A prefix is evaluated before it is measured.
+            destination(
+                json!({"Prefix": format!("{}!{{timestamp:yyyy}}", "a".repeat(509)), "ErrorOutputPrefix": error_type}),
+            ),
+            "Length of evaluated prefix cannot be greater than 512",
+        ),
+        (
+            destination(json!({"Prefix": "\u{1f6e9}".repeat(400)})),
+            "Length of evaluated prefix cannot be greater than 727 bytes",
+        ),
+        (
             destination(json!({"ErrorOutputPrefix": "a".repeat(513)})),
             "Length of evaluated ErrorOutputPrefix cannot be greater than 512",
         ),
@@ -414,6 +425,10 @@ async fn what_does_not_fit_together_is_refused() {
             "SchemaConfiguration.CatalogId x is invalid",
         ),
         (
+            converted(|config| config["SchemaConfiguration"]["CatalogId"] = "111111111111".into()),
+            "SchemaConfiguration.CatalogId 111111111111 must be the account of the delivery stream, 000000000000",
+        ),
+        (
             destination(json!({"DataFormatConversionConfiguration": conversion(), "CompressionFormat": "GZIP"})),
             "The S3 destination's compression format must be set to UNCOMPRESSED when data format conversion is enabled",
         ),
@@ -467,6 +482,7 @@ async fn sources_and_destinations_are_checked() {
     };
     let s3 = destination(json!({}));
     let source = |name: &str| json!({"KinesisStreamARN": format!("arn:aws:kinesis:us-east-1:000000000000:stream/{name}"), "RoleARN": "arn:aws:iam::000000000000:role/r"});
+    let theirs = json!({"KinesisStreamARN": "arn:aws:kinesis:us-east-1:111111111111:stream/s", "RoleARN": "arn:aws:iam::000000000000:role/r"});
     let cases = [
         (
             json!({}),
@@ -496,6 +512,11 @@ async fn sources_and_destinations_are_checked() {
             json!({"S3DestinationConfiguration": s3, "DeliveryStreamType": "KinesisStreamAsSource",
                 "KinesisStreamSourceConfiguration": source("missing")}),
             "Stream missing not found.",
+        ),
+        (
+            json!({"S3DestinationConfiguration": s3, "DeliveryStreamType": "KinesisStreamAsSource",
+                "KinesisStreamSourceConfiguration": theirs}),
+            "must belong to the account of the delivery stream, 000000000000",
         ),
         (
             json!({"S3DestinationConfiguration": s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}}),

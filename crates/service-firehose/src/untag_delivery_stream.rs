@@ -13,10 +13,9 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
-    let removed = tags::change(call, &input.delivery_stream_name, |kept| {
-        let mut tags = kept.clone();
-        tags.retain(|key, _| !input.tag_keys.contains(key));
-        Ok(tags)
+    let removed = tags::change(call, &input.delivery_stream_name, move |kept| {
+        kept.retain(|key, _| !input.tag_keys.contains(key));
+        Ok(())
     });
     removed.await?;
     Ok(Empty {})

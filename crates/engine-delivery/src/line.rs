@@ -1,0 +1,577 @@
+//! A delivery stream at work: read, route, buffer, write, move the checkpoint.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Millis;
+use engine_log::streams::{Kind, StreamId};
+use engine_log::{Partition, Record};
+
+use crate::DeliveryParts;
+use crate::buffers::{Buffer, BufferKey, Buffers, Room};
+use crate::checkpoint::{self, InForce, Plan, Progress, Step};
+use crate::deliveries::own_stream;
+use crate::settings::Settings;
+use crate::spec::{Delivery, Source};
+use crate::worker::Shared;
+use crate::write::{Todo, Write};
+
+/// What is read of a partition at once.
+const READ_BYTES: usize = 4 << 20;
+const READ_RECORDS: usize = 10_000;
+/// Buffers that are planned and committed together.
+const BUFFERS_AT_ONCE: usize = 64;
+/// Partitions that may be active at once; beyond them the oldest buffers are written early.
+const BUFFERS_MAX: usize = 10_000;
+/// The first and the longest pause after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// The source is looked at so often even when nothing happens, because it may have got new shards.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What becomes of one round of reading.
+enum Round {
+    /// There may be more at once.
+    Read,
+    /// Everything is read.
+    Idle,
+}
+
+pub(crate) struct Line {
+    pub parts: DeliveryParts,
+    pub delivery: Arc<Delivery>,
+    pub shared: Arc<Shared>,
+    /// The settings that records are routed by. Objects are written by them too, unless that fails and newer ones
+    /// are there.
+    settings: Arc<Settings>,
+    room: Room,
+    /// By partition, where reading goes on.
+    cursors: HashMap<u64, u64>,
+    low: HashMap<u64, u64>,
+    /// By buffer key and partition, what is delivered above the low mark.
+    ahead: HashMap<(String, u64), u64>,
+    buffers: Buffers,
+    /// What is wrong though the work goes on.
+    trouble: Option<String>,
+}
+
+impl Line {
+    pub(crate) fn new(
+        parts: &DeliveryParts,
+        room: &Room,
+        delivery: &Arc<Delivery>,
+        shared: &Arc<Shared>,
+        progress: &Progress,
+    ) -> Self {
+        let in_force = progress.in_force.clone().unwrap_or_else(|| in_force(delivery));
+        Self {
+            settings: Arc::new(Settings::new(delivery, in_force)),
+            cursors: HashMap::new(),
+            low: progress.low.clone(),
+            ahead: progress.ahead.clone(),
+            buffers: Buffers::new(room.clone()),
+            room: room.clone(),
+            trouble: None,
+            delivery: delivery.clone(),
+            parts: parts.clone(),
+            shared: shared.clone(),
+        }
+    }
+
+    pub(crate) async fn run(&mut self, plans: Vec<(String, Plan)>) {
+        let mut pause = PAUSE;
+        let mut plans = plans;
+        while !self.shared.stop.is_cancelled() {
+            let outcome = match plans.is_empty() {
+                false => self.redo(&mut plans).await.map(|()| Round::Read),
+                true => self.round().await,
+            };
+            match outcome {
+                Ok(round) => {
+                    pause = PAUSE;
+                    self.shared.figures.lock().last_error = self.trouble.clone();
+                    if matches!(round, Round::Idle) {
+                        self.wait().await;
+                    }
+                }
+                Err(error) => self.rest(error, &mut pause).await,
+            }
+        }
+    }
+
+    /// Pauses after a failure, longer each time, and until new settings come at most.
+    async fn rest(&self, error: String, pause: &mut Duration) {
+        let delivery = &self.delivery.name;
+        tracing::warn!(delivery, error, "a delivery failed and is tried again");
+        self.shared.figures.lock().last_error = Some(error);
+        tokio::select! {
+            () = self.parts.clock.sleep(*pause) => {}
+            () = self.shared.changed.notified() => {}
+            () = self.shared.stop.cancelled() => {}
+        }
+        *pause = (*pause * 2).min(PAUSE_MAX);
+    }
+
+    /// Reads what there is, once around all partitions, and writes what is due.
+    async fn round(&mut self) -> Result<Round, String> {
+        self.take_up_settings().await?;
+        let partitions = self.partitions();
+        let mut found = false;
+        let mut lag = 0;
+        for partition in &partitions {
+            if self.room.is_full() && !self.buffers.is_empty() {
+                break;
+            }
+            found |= self.read(partition, u64::MAX).await?;
+            lag += partition.end_offset().saturating_sub(self.cursor(partition.id()));
+        }
+        self.look_for_lost_records(&partitions);
+        self.shared.figures.lock().lag_records = lag;
+        self.write_due(!found).await?;
+        self.note_figures();
+        Ok(if found { Round::Read } else { Round::Idle })
+    }
+
+    /// A mark above a partition's end means that the log lost records, or that it is another log: what arrives is
+    /// passed over until its offsets are above the mark.
+    fn look_for_lost_records(&mut self, partitions: &[Partition]) {
+        let lost = partitions.iter().find_map(|partition| {
+            let (mark, end) = (self.low.get(&partition.id()).copied()?, partition.end_offset());
+            (mark > end).then(|| {
+                format!(
+                    "partition {} ends at {end}, below the mark {mark} up to which it is delivered; new records \
+                     below the mark are not delivered",
+                    partition.id()
+                )
+            })
+        });
+        if let Some(trouble) = lost.as_ref().filter(|_| self.trouble.is_none()) {
+            tracing::error!(
+                delivery = self.delivery.name,
+                trouble,
+                "a delivery stream's source lost records"
+            );
+        }
+        self.trouble = lost;
+    }
+
+    fn wanted(&self) -> Arc<Delivery> {
+        self.shared.wanted.lock().clone()
+    }
+
+    /// Delivers by the old settings what was begun by them, before new ones come into force. The marks above the low
+    /// mark are by buffer keys of the old settings, so everything up to the highest of them is still theirs.
+    async fn take_up_settings(&mut self) -> Result<(), String> {
+        let wanted = self.wanted();
+        if wanted.version == self.settings.version() {
+            return Ok(());
+        }
+        let mut marks = HashMap::new();
+        for ((_, partition), mark) in &self.ahead {
+            let highest = marks.entry(*partition).or_insert(*mark);
+            *highest = (*highest).max(*mark);
+        }
+        for partition in self.partitions() {
+            let Some(mark) = marks.get(&partition.id()) else {
+                continue;
+            };
+            while self.cursor(partition.id()) < *mark && self.read(&partition, *mark).await? {
+                self.write_due(false).await?;
+            }
+        }
+        while !self.buffers.is_empty() {
+            self.write(self.buffers.oldest(BUFFERS_AT_ONCE)).await?;
+        }
+        let mut low = self.low.clone();
+        low.extend(self.cursors.iter().map(|(partition, cursor)| (*partition, *cursor)));
+        let in_force = in_force(&wanted);
+        let step = Step {
+            low: low.iter().map(|(partition, mark)| (*partition, *mark)).collect(),
+            ahead_past: self.ahead.keys().cloned().collect(),
+            in_force: Some(in_force.clone()),
+            ..Step::default()
+        };
+        self.save(step).await?;
+        (self.low, self.ahead) = (low, HashMap::new());
+        self.settings = Arc::new(Settings::new(&self.delivery, in_force));
+        Ok(())
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        let id = match &self.settings.spec().source {
+            Source::DirectPut => own_stream(&self.delivery),
+            Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
+        };
+        self.parts
+            .streams
+            .get(&id)
+            .map(|stream| stream.partitions().to_vec())
+            .unwrap_or_default()
+    }
+
+    fn cursor(&self, partition: u64) -> u64 {
+        let low = || self.low.get(&partition).copied().unwrap_or(0);
+        self.cursors.get(&partition).copied().unwrap_or_else(low)
+    }
+
+    /// Reads once from a partition what is below `below`; tells whether there was anything.
+    async fn read(&mut self, partition: &Partition, below: u64) -> Result<bool, String> {
+        let id = partition.id();
+        let from = self.cursor(id);
+        let log = self.parts.streams.log();
+        let mut read = log
+            .read(partition, from, READ_BYTES, READ_RECORDS)
+            .await
+            .map_err(text)?;
+        let found = !read.records.is_empty();
+        read.records.retain(|record| record.offset < below);
+        let now_ms = self.parts.clock.now_ms();
+        for (record, key) in self.route(read.records).await? {
+            if !self.is_delivered(&key, id, record.offset) {
+                self.buffers.push(key, id, &record, now_ms);
+            }
+        }
+        self.cursors.insert(id, read.next_offset.min(below).max(from));
+        Ok(found)
+    }
+
+    /// The buffer keys of a page of records.
+    async fn route(&self, records: Vec<Record>) -> Result<Vec<(Record, BufferKey)>, String> {
+        let settings = self.settings.clone();
+        let work = move || {
+            let routed = records.into_iter().map(|record| {
+                let key = settings.route(&record);
+                (record, key)
+            });
+            routed.collect()
+        };
+        if self.settings.has_query() {
+            self.parts.tasks.spawn_blocking(work).await.map_err(text)
+        } else {
+            Ok(work())
+        }
+    }
+
+    fn is_delivered(&self, key: &BufferKey, partition: u64, offset: u64) -> bool {
+        if self.ahead.is_empty() {
+            return false;
+        }
+        self.ahead
+            .get(&(key.to_text(), partition))
+            .is_some_and(|mark| offset < *mark)
+    }
+
+    /// Writes buffers that are full or old. `all_read` tells that nothing more is there at the moment: a buffer
+    /// that need not wait at all is not cut in the middle of what can be read.
+    async fn write_due(&mut self, all_read: bool) -> Result<(), String> {
+        let (bytes, interval_ms) = (
+            self.settings.spec().buffer_bytes,
+            self.settings.spec().buffer_interval_ms,
+        );
+        let interval_ms = if interval_ms == 0 && !all_read {
+            Millis::MAX / 2
+        } else {
+            interval_ms
+        };
+        loop {
+            let now_ms = self.parts.clock.now_ms();
+            let mut due = self.buffers.due(bytes, interval_ms, now_ms, BUFFERS_AT_ONCE);
+            if due.is_empty() && self.buffers.len() > BUFFERS_MAX {
+                due = self.buffers.oldest(BUFFERS_AT_ONCE);
+            }
+            if due.is_empty() && self.room.is_full() {
+                due.extend(self.buffers.largest());
+            }
+            if due.is_empty() {
+                return Ok(());
+            }
+            self.write(due).await?;
+        }
+    }
+
+    /// Plans, writes and commits buffers.
+    async fn write(&mut self, keys: Vec<BufferKey>) -> Result<(), String> {
+        // All plans stand before any buffer leaves the set: a failure here changes nothing.
+        let mut planned = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(buffer) = self.buffers.get(&key) {
+                let plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
+                planned.push((key, plan));
+            }
+        }
+        let mut writes = Vec::with_capacity(planned.len());
+        for (key, plan) in planned {
+            if let Some(buffer) = self.buffers.take(&key) {
+                writes.push(Write {
+                    key,
+                    buffer: Arc::new(buffer),
+                    plan,
+                    settings: self.settings.clone(),
+                    todo: Todo::Write,
+                });
+            }
+        }
+        self.deliver(writes, false).await
+    }
+
+    /// Writes what is planned until all of it is committed or the work ends: the buffers are out of the set now, and
+    /// what is not written then is planned, or still in the log above the low mark.
+    async fn deliver(&mut self, mut writes: Vec<Write>, mut saved: bool) -> Result<(), String> {
+        let mut pause = PAUSE;
+        loop {
+            let outcome = async {
+                if !saved {
+                    let plans = writes.iter().map(|write| (write.key.to_text(), write.plan.clone()));
+                    checkpoint::save_plans(&self.parts.meta, &self.delivery.uid, plans.collect())
+                        .await
+                        .map_err(text)?;
+                    saved = true;
+                }
+                self.finish(&writes).await
+            };
+            let Err(error) = outcome.await else { return Ok(()) };
+            if self.shared.stop.is_cancelled() {
+                return Err(error);
+            }
+            match self.replan(&mut writes).await {
+                Ok(true) => saved = false,
+                Ok(false) => self.rest(error, &mut pause).await,
+                Err(other) => self.rest(format!("{error}; {other}"), &mut pause).await,
+            }
+        }
+    }
+
+    /// Plans anew by the settings that are wanted now what failed by others; tells whether there was any.
+    async fn replan(&self, writes: &mut [Write]) -> Result<bool, String> {
+        let wanted = self.wanted();
+        let stale = |write: &Write| write.todo != Todo::Commit && write.settings.version() != wanted.version;
+        if !writes.iter().any(stale) {
+            return Ok(false);
+        }
+        let settings = Arc::new(Settings::new(&self.delivery, in_force(&wanted)));
+        for write in writes.iter_mut().filter(|write| stale(write)) {
+            if self.exists(&write.plan)? {
+                // An object is there whole or not at all.
+                write.todo = Todo::Commit;
+                continue;
+            }
+            let random = &self.parts.random;
+            let plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            // Documents of records that could not be converted may be there already; the new plan makes its own.
+            // Until it stands the old one would make them again.
+            drop(
+                self.parts
+                    .objects
+                    .delete(&write.plan.bucket, &write.plan.error_key)
+                    .await,
+            );
+            (write.plan, write.settings) = (plan, settings.clone());
+        }
+        Ok(true)
+    }
+
+    /// Writes the objects of planned buffers and commits them.
+    async fn finish(&mut self, writes: &[Write]) -> Result<(), String> {
+        let done = self.write_objects(writes).await?;
+        self.commit(writes).await?;
+        let mut figures = self.shared.figures.lock();
+        figures.delivered_objects += done.objects;
+        figures.delivered_bytes += done.bytes;
+        figures.delivered_records += writes.iter().map(|write| write.buffer.len() as u64).sum::<u64>() - done.failed;
+        figures.failed_records += done.failed;
+        figures.last_error = None;
+        if done.last_object.is_some() {
+            figures.last_object = done.last_object;
+        }
+        Ok(())
+    }
+
+    /// Clears the plans and moves the marks.
+    async fn commit(&mut self, writes: &[Write]) -> Result<(), String> {
+        let mut step = Step {
+            plans_done: writes.iter().map(|write| write.key.to_text()).collect(),
+            ..Step::default()
+        };
+        // What is being written is not in the buffers any more, so what they hold bounds the low mark.
+        let mut low = self.low.clone();
+        for (partition, cursor) in &self.cursors {
+            let mark = self.buffers.first_offset(*partition).unwrap_or(*cursor);
+            if low.get(partition) != Some(&mark) {
+                low.insert(*partition, mark);
+                step.low.push((*partition, mark));
+            }
+        }
+        let mut ahead = self.ahead.clone();
+        for write in writes {
+            for range in &write.plan.ranges {
+                if low.get(&range.partition).is_none_or(|low| range.to > *low) {
+                    let key = (write.key.to_text(), range.partition);
+                    ahead.insert(key.clone(), range.to);
+                    step.ahead.push((key, range.to));
+                }
+            }
+        }
+        let past = |key: &(String, u64), mark: &u64| low.get(&key.1).is_some_and(|low| mark <= low);
+        step.ahead_past = ahead
+            .iter()
+            .filter(|(key, mark)| past(key, mark))
+            .map(|(key, _)| key.clone())
+            .collect();
+        ahead.retain(|key, mark| !past(key, mark));
+        self.save(step).await?;
+        (self.low, self.ahead) = (low, ahead);
+        self.trim();
+        Ok(())
+    }
+
+    async fn save(&self, step: Step) -> Result<(), String> {
+        let saved = checkpoint::save_step(&self.parts.meta, &self.delivery.uid, step);
+        saved.await.map_err(text)
+    }
+
+    /// Lets go of direct puts that are delivered.
+    fn trim(&self) {
+        if self.settings.spec().source == Source::DirectPut {
+            for partition in self.partitions() {
+                if let Some(low) = self.low.get(&partition.id()) {
+                    partition.trim(*low);
+                }
+            }
+        }
+    }
+
+    /// Carries out plans that a crash left: the same records onto the same objects. An object that is there is there
+    /// whole, and maybe more whole than what retention has left of its records: it is not written again.
+    async fn redo(&mut self, plans: &mut Vec<(String, Plan)>) -> Result<(), String> {
+        while let Some((key_text, plan)) = plans.last() {
+            let (key_text, plan) = (key_text.clone(), plan.clone());
+            let todo = match self.exists(&plan)? {
+                true => Todo::Register,
+                false => Todo::Write,
+            };
+            let (key, buffer) = self.planned_records(&key_text, &plan).await?;
+            match key {
+                Some(key) => {
+                    let wanted = self.wanted();
+                    // Newer settings than those in force may have planned it.
+                    let settings = match plan.version == wanted.version {
+                        true => Arc::new(Settings::new(&self.delivery, in_force(&wanted))),
+                        false => self.settings.clone(),
+                    };
+                    let by_neither = ![0, settings.version()].contains(&plan.version);
+                    let mut writes = vec![Write {
+                        key,
+                        buffer: Arc::new(buffer),
+                        plan,
+                        settings,
+                        todo,
+                    }];
+                    let saved = !(by_neither && self.replan(&mut writes).await?);
+                    self.deliver(writes, saved).await?;
+                }
+                None => {
+                    // Its records are gone from the log, past their retention or with their stream.
+                    let step = Step {
+                        plans_done: vec![key_text],
+                        ..Step::default()
+                    };
+                    self.save(step).await?;
+                }
+            }
+            plans.pop();
+        }
+        Ok(())
+    }
+
+    /// The records of a plan, as far as they are left, and their buffer key.
+    async fn planned_records(&self, key_text: &str, plan: &Plan) -> Result<(Option<BufferKey>, Buffer), String> {
+        let partitions = self.partitions();
+        let mut buffer = Buffer::new(self.room.clone());
+        let mut key = None;
+        let now_ms = self.parts.clock.now_ms();
+        for range in &plan.ranges {
+            let Some(partition) = partitions.iter().find(|partition| partition.id() == range.partition) else {
+                continue;
+            };
+            let mut from = range.from;
+            while from < range.to {
+                let log = self.parts.streams.log();
+                let mut read = log
+                    .read(partition, from, READ_BYTES, READ_RECORDS)
+                    .await
+                    .map_err(text)?;
+                if read.records.is_empty() {
+                    break;
+                }
+                from = read.next_offset;
+                read.records.retain(|record| record.offset < range.to);
+                for (record, routed) in self.route(read.records).await? {
+                    if routed.to_text() == key_text && !self.is_delivered(&routed, range.partition, record.offset) {
+                        let (routed, reason) = routed.apart();
+                        buffer.push(range.partition, &record, reason, now_ms);
+                        key.get_or_insert(routed);
+                    }
+                }
+            }
+        }
+        Ok((key, buffer))
+    }
+
+    /// Waits for records, for a buffer that gets due, for new settings or the end.
+    async fn wait(&self) {
+        let interval_ms = self.settings.spec().buffer_interval_ms;
+        let due_ms = self.buffers.next_due_ms(interval_ms).unwrap_or(Millis::MAX);
+        let until_due = due_ms
+            .saturating_sub(self.parts.clock.now_ms())
+            .clamp(0, LOOK_AGAIN.as_millis() as Millis);
+        let partitions = self.partitions();
+        let arrivals = partitions.iter().map(|partition| Box::pin(self.arrival(partition)));
+        let arrivals: Vec<_> = arrivals.collect();
+        let any = async {
+            if arrivals.is_empty() {
+                std::future::pending::<()>().await;
+            } else {
+                futures::future::select_all(arrivals).await;
+            }
+        };
+        tokio::select! {
+            () = any => {}
+            () = self.parts.clock.sleep(Duration::from_millis(until_due as u64)) => {}
+            () = self.shared.changed.notified() => {}
+            () = self.shared.stop.cancelled() => {}
+        }
+    }
+
+    async fn arrival(&self, partition: &Partition) {
+        let waited = self
+            .parts
+            .streams
+            .log()
+            .wait_for(partition, self.cursor(partition.id()))
+            .await;
+        if waited.is_err() {
+            // The partition is gone; the next look at the source tells.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn note_figures(&self) {
+        let mut figures = self.shared.figures.lock();
+        figures.buffered_records = self.buffers.records();
+        figures.buffered_bytes = self.buffers.bytes();
+        figures.oldest_ms = self.buffers.oldest_ms();
+    }
+}
+
+/// The settings of a delivery stream as they come into force.
+fn in_force(delivery: &Delivery) -> InForce {
+    InForce {
+        version: delivery.version,
+        spec: delivery.spec.clone(),
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,172 @@
+//! The settings that records are delivered by, with what is parsed from them: where a record belongs, and what its
+//! object is called.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use base::Random;
+use chrono_tz::Tz;
+use engine_log::Record;
+use store_objects::KEY_BYTES_MAX;
+
+use crate::PartitionQuery;
+use crate::buffers::{Buffer, BufferKey};
+use crate::checkpoint::{InForce, Plan};
+use crate::error_document::ErrorType;
+use crate::prefix::{Prefix, Values};
+use crate::spec::{Delivery, DeliverySpec};
+use crate::time_pattern::in_zone;
+
+/// Characters of an evaluated prefix, as the service documents them.
+const PREFIX_CHARS_MAX: usize = 512;
+/// What a name has besides the delivery stream's name and the extension: a version, a time, a UUID and dashes. The
+/// texts of zones differ a little over the year, so there is some more.
+const NAME_BYTES: usize = 20 + 19 + 36 + 3 + 16;
+
+pub(crate) struct Settings {
+    pub in_force: InForce,
+    name: String,
+    prefix: Result<Prefix, String>,
+    /// Characters and bytes of the prefix without partition keys.
+    prefix_length: (usize, usize),
+    error_prefix: Result<Prefix, String>,
+    query: Option<Result<PartitionQuery, String>>,
+    zone: Tz,
+}
+
+impl Settings {
+    pub(crate) fn new(delivery: &Delivery, in_force: InForce) -> Self {
+        let spec = &in_force.spec;
+        let zone = spec.time_zone.parse().unwrap_or(Tz::UTC);
+        let prefix = Prefix::parse(&spec.prefix).map_err(|error| error.to_string());
+        Self {
+            name: delivery.name.clone(),
+            prefix_length: prefix.as_ref().map_or((0, 0), |prefix| prefix.fixed_length(zone)),
+            prefix,
+            error_prefix: Prefix::parse(&spec.error_prefix).map_err(|error| error.to_string()),
+            query: spec
+                .partition_query
+                .as_ref()
+                .map(|query| PartitionQuery::compile(query).map_err(|error| error.to_string())),
+            zone,
+            in_force,
+        }
+    }
+
+    pub(crate) fn spec(&self) -> &DeliverySpec {
+        &self.in_force.spec
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.in_force.version
+    }
+
+    /// Whether routing is work enough to leave the runtime's threads alone.
+    pub(crate) fn has_query(&self) -> bool {
+        self.query.is_some()
+    }
+
+    /// The buffer that a record belongs to. The same record gives the same key every time.
+    pub(crate) fn route(&self, record: &Record) -> BufferKey {
+        let keys = match &self.query {
+            None => return BufferKey::Partition(Vec::new()),
+            // A fault of the query language's library is the record's and not the whole stream's.
+            Some(Ok(query)) => catch_unwind(AssertUnwindSafe(|| query.keys(&record.data)))
+                .unwrap_or_else(|_| Err("the query panicked".to_owned())),
+            Some(Err(error)) => Err(error.clone()),
+        };
+        match keys.and_then(|keys| self.fits(&keys).map(|()| keys)) {
+            Ok(keys) => BufferKey::Partition(keys),
+            Err(reason) => BufferKey::Error(ErrorType::MetadataExtractionFailed, reason),
+        }
+    }
+
+    /// Whether the place that partition keys name is one that an object can have.
+    fn fits(&self, keys: &[(String, String)]) -> Result<(), String> {
+        let Ok(prefix) = &self.prefix else { return Ok(()) };
+        let (chars, bytes) = prefix.keys_length(keys);
+        let (chars, bytes) = (self.prefix_length.0 + chars, self.prefix_length.1 + bytes);
+        if chars > PREFIX_CHARS_MAX {
+            return Err(format!(
+                "the evaluated prefix is longer than {PREFIX_CHARS_MAX} characters"
+            ));
+        }
+        if bytes + self.name.len() + NAME_BYTES + self.extension().len() > KEY_BYTES_MAX {
+            return Err(format!("the object's key would be longer than {KEY_BYTES_MAX} bytes"));
+        }
+        Ok(())
+    }
+
+    fn extension(&self) -> &str {
+        let spec = self.spec();
+        match (&spec.file_extension, &spec.conversion) {
+            (Some(extension), _) => extension,
+            (None, Some(_)) => ".parquet",
+            (None, None) => spec.compression.extension(),
+        }
+    }
+
+    /// Names the object of a buffer, whose records `routed_by` put together. Where that is not these settings
+    /// themselves, their prefix may ask for keys that the records were not sorted by; the older prefix stands then.
+    pub(crate) fn plan(
+        &self,
+        key: &BufferKey,
+        buffer: &Buffer,
+        routed_by: &Self,
+        random: &Random,
+    ) -> Result<Plan, String> {
+        let time = in_zone(buffer.oldest_ms, self.zone).format("%Y-%m-%d-%H-%M-%S");
+        let name = format!("{}-{}-{time}-{}", self.name, self.version(), random.uuid());
+        let error_key = self.error_place(ErrorType::FormatConversionFailed, &name, buffer, random)?;
+        let object_key = match key {
+            BufferKey::Partition(keys) => {
+                let prefix = match &self.prefix {
+                    Ok(prefix) if !prefix.asks_for_others(keys) => &self.prefix,
+                    _ => &routed_by.prefix,
+                };
+                let place = self.place(prefix, None, keys, buffer, random)?;
+                format!("{place}{name}{}", self.extension())
+            }
+            BufferKey::Error(kind, _) => self.error_place(*kind, &name, buffer, random)?,
+        };
+        Ok(Plan {
+            bucket: self.spec().bucket.clone(),
+            object_key,
+            error_key,
+            ranges: buffer.ranges.clone(),
+            version: self.version(),
+        })
+    }
+
+    fn place(
+        &self,
+        prefix: &Result<Prefix, String>,
+        error_type: Option<&str>,
+        partition_keys: &[(String, String)],
+        buffer: &Buffer,
+        random: &Random,
+    ) -> Result<String, String> {
+        let values = Values {
+            time_ms: buffer.oldest_ms,
+            zone: self.zone,
+            error_type,
+            partition_keys,
+        };
+        let prefix = prefix.as_ref().map_err(Clone::clone)?;
+        prefix.evaluate(&values, random).map_err(|error| error.to_string())
+    }
+
+    fn error_place(&self, kind: ErrorType, name: &str, buffer: &Buffer, random: &Random) -> Result<String, String> {
+        let kind = kind.as_str();
+        let mut found = self.place(&self.error_prefix, Some(kind), &[], buffer, random)?;
+        // Without expressions of its own the service sorts errors by their type.
+        if !self.error_prefix.as_ref().is_ok_and(Prefix::has_expressions) {
+            let given = &self.spec().error_prefix;
+            found = format!("{given}{kind}/{}", &found[given.len()..]);
+        }
+        // What has failed already must find a place.
+        if found.len() + name.len() > KEY_BYTES_MAX {
+            found = format!("{kind}/");
+        }
+        Ok(format!("{found}{name}"))
+    }
+}

@@ -1,0 +1,205 @@
+//! New settings while something is under way, and delivery streams that come and go.
+
+use engine_log::streams::NewStream;
+
+use super::*;
+use crate::checkpoint::{self, InForce, Progress};
+use crate::deliveries::own_stream;
+use crate::spec::Delivery;
+
+fn other() -> DeliverySpec {
+    DeliverySpec {
+        prefix: "other/!{timestamp:yyyy}/".into(),
+        ..spec()
+    }
+}
+
+async fn update(platform: &Platform, spec: DeliverySpec) {
+    let (deliveries, scope) = (&platform.deliveries, Scope::default());
+    let version = deliveries.get(&scope, "flights").expect("is there").version;
+    let updated = deliveries.update(&scope, "flights", version, spec, Value::Null);
+    updated.await.expect("updates");
+}
+
+async fn puts(platform: &Platform, records: &[&str], sent: &mut Vec<String>) {
+    platform.put(records).await;
+    sent.extend(records.iter().map(|record| (*record).to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_was_not_committed_is_not_written_twice() {
+    for pending in [
+        None,
+        Some(other()),
+        Some(DeliverySpec {
+            bucket: "none".into(),
+            ..other()
+        }),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let platform = Platform::open(dir.path());
+        platform.bucket().await;
+        platform.create(spec()).await;
+        platform.parts.faults.end.store(true, Ordering::SeqCst);
+        let mut sent = Vec::new();
+        puts(&platform, &["a", "b", "c"], &mut sent).await;
+        let written = async || (!platform.objects("raw/").await.is_empty()).then_some(());
+        platform.until("an object", written).await;
+        platform.parts.tasks.shutdown().await;
+        let mistyped = pending.as_ref().is_some_and(|spec| spec.bucket == "none");
+        if let Some(spec) = pending {
+            update(&platform, spec).await;
+        }
+        platform.close().await;
+
+        let platform = Platform::open(dir.path());
+        puts(&platform, &["d"], &mut sent).await;
+        if mistyped {
+            assert!(platform.failure().await.contains("none"));
+            update(&platform, other()).await;
+        }
+        platform.check_delivered_once(sent).await;
+        platform.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_above_the_low_mark_are_judged_by_the_settings_they_were_made_by() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.bucket().await;
+    platform
+        .create(DeliverySpec {
+            prefix: "raw/!{partitionKeyFromQuery:c}/".into(),
+            partition_query: Some("{c: .c}".into()),
+            buffer_bytes: 40,
+            buffer_interval_ms: 3_600_000,
+            ..spec()
+        })
+        .await;
+    let mut sent = Vec::new();
+    let full = r#"{"c": "full", "text": "more than forty bytes, so it is written"}"#;
+    puts(&platform, &[r#"{"c": "waiting"}"#, full], &mut sent).await;
+    platform.settled(1).await;
+    platform.parts.tasks.shutdown().await;
+    update(&platform, other()).await;
+    platform.close().await;
+
+    let platform = Platform::open(dir.path());
+    platform.check_delivered_once(sent).await;
+    assert_eq!(platform.lines("raw/").await.len(), 2);
+    let uid = &platform
+        .deliveries
+        .get(&Scope::default(), "flights")
+        .expect("is there")
+        .uid;
+    let progress = Progress::load(&platform.parts.meta, uid).expect("loads");
+    assert!(progress.ahead.is_empty() && progress.in_force.is_some_and(|in_force| in_force.version == 2));
+    platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_destination_is_mended_by_an_update() {
+    let conversion = Conversion {
+        scope: Scope::default(),
+        database: "none".into(),
+        table: "none".into(),
+        json: JsonOptions::default(),
+        parquet: ParquetOptions::default(),
+    };
+    let mistyped = [
+        DeliverySpec {
+            bucket: "none".into(),
+            ..spec()
+        },
+        DeliverySpec {
+            conversion: Some(conversion),
+            ..spec()
+        },
+    ];
+    for (wrong, restart) in mistyped
+        .into_iter()
+        .flat_map(|spec| [(spec.clone(), false), (spec, true)])
+    {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut platform = Platform::open(dir.path());
+        platform.bucket().await;
+        platform.create(wrong).await;
+        let mut sent = Vec::new();
+        puts(&platform, &["a", "b"], &mut sent).await;
+        platform.failure().await;
+        if restart {
+            platform.close().await;
+            platform = Platform::open(dir.path());
+            platform.failure().await;
+        }
+        puts(&platform, &["c"], &mut sent).await;
+        update(&platform, other()).await;
+        platform.check_delivered_once(sent).await;
+        platform.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_of_a_delivery_stream_is_removed_at_the_next_start() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.create(spec()).await;
+    let delivery = platform.deliveries.get(&Scope::default(), "flights").expect("is there");
+    // As a crash leaves it behind the removal's first transaction, or the creation's first.
+    let gone = Delivery {
+        uid: "gone".to_owned(),
+        ..(*delivery).clone()
+    };
+    let stream = NewStream::new(own_stream(&gone), 1);
+    platform.parts.streams.create(stream).await.expect("a stream");
+    let half = gone.clone();
+    let write = platform.parts.meta.write(move |tx| {
+        let in_force = InForce {
+            version: half.version,
+            spec: half.spec.clone(),
+        };
+        checkpoint::begin(tx, &half.uid, &in_force, &[(1, 2)])?;
+        checkpoint::remove_at_start(tx, &half.uid, &half.scope)
+    });
+    write.await.expect("writes");
+    platform.close().await;
+
+    let platform = Platform::open(dir.path());
+    let meta = platform.parts.meta.clone();
+    let removed = async || {
+        checkpoint::being_removed(&meta)
+            .expect("reads")
+            .is_empty()
+            .then_some(())
+    };
+    platform.until("the removal", removed).await;
+    assert!(platform.parts.streams.get(&own_stream(&gone)).is_none());
+    let progress = Progress::load(&platform.parts.meta, &gone.uid).expect("loads");
+    assert!(progress.low.is_empty() && progress.in_force.is_none());
+    assert!(platform.parts.streams.get(&own_stream(&delivery)).is_some());
+    platform.put(&["still there"]).await;
+    platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_of_callers_at_once_are_all_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.create(spec()).await;
+    let mut callers = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let deliveries = platform.deliveries.clone();
+        callers.spawn(async move {
+            let add = move |tags: &mut BTreeMap<String, String>| {
+                tags.insert(n.to_string(), String::new());
+                Ok::<_, DeliveryError>(())
+            };
+            deliveries.change_tags(&Scope::default(), "flights", add).await
+        });
+    }
+    assert!(callers.join_all().await.iter().all(Result::is_ok));
+    let delivery = platform.deliveries.get(&Scope::default(), "flights").expect("is there");
+    assert_eq!(delivery.tags.len(), 20);
+    platform.close().await;
+}

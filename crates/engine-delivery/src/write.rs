@@ -1,0 +1,185 @@
+//! From a planned buffer to its object.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine_catalog::Table;
+use store_objects::{Headers, ObjectError, PutOptions};
+
+use crate::buffers::{Buffer, BufferKey};
+use crate::checkpoint::Plan;
+use crate::content::{self, Content};
+use crate::error_document::ErrorType;
+use crate::line::Line;
+use crate::register;
+use crate::settings::Settings;
+
+/// Objects being written at the same time.
+const WRITES_AT_ONCE: usize = 2;
+
+/// A buffer with its plan and what it becomes.
+pub(crate) struct Write {
+    pub key: BufferKey,
+    pub buffer: Arc<Buffer>,
+    pub plan: Plan,
+    /// By which the object is named and written.
+    pub settings: Arc<Settings>,
+    pub todo: Todo,
+}
+
+/// What is left to do before a plan can be cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Todo {
+    Write,
+    /// The object is there; its partition may not be known yet.
+    Register,
+    Commit,
+}
+
+/// What objects took.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub objects: u64,
+    /// Records that are in error documents instead.
+    pub failed: u64,
+    pub bytes: u64,
+    pub last_object: Option<String>,
+}
+
+impl Line {
+    pub(crate) async fn write_objects(&self, writes: &[Write]) -> Result<Done, String> {
+        let mut all = Done::default();
+        for group in writes.chunks(WRITES_AT_ONCE) {
+            let work = group.iter().map(|write| self.write_object(write));
+            for done in futures::future::try_join_all(work).await? {
+                all.objects += done.objects;
+                all.failed += done.failed;
+                all.bytes += done.bytes;
+                all.last_object = done.last_object.or(all.last_object);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn write_object(&self, write: &Write) -> Result<Done, String> {
+        let table = match write.todo {
+            Todo::Commit => return Ok(Done::default()),
+            Todo::Write | Todo::Register => self.table(&write.settings)?,
+        };
+        let mut done = Done::default();
+        if write.todo == Todo::Write {
+            done = self.put(write, table.clone()).await?;
+        }
+        // Where no object was written there is nothing to make known.
+        let is_there = write.todo == Todo::Register || done.objects > 0;
+        if let (Some(table), Some(conversion), BufferKey::Partition(_), true) =
+            (table, &write.settings.spec().conversion, &write.key, is_there)
+        {
+            let (bucket, object_key) = (&write.plan.bucket, &write.plan.object_key);
+            let registered = register::partition_of(&self.parts.catalog, &conversion.scope, &table, bucket, object_key);
+            registered.await.map_err(text)?;
+        }
+        Ok(done)
+    }
+
+    fn table(&self, settings: &Settings) -> Result<Option<Arc<Table>>, String> {
+        let Some(conversion) = &settings.spec().conversion else {
+            return Ok(None);
+        };
+        let found = self
+            .parts
+            .catalog
+            .table(&conversion.scope, &conversion.database, &conversion.table);
+        found.map(|table| Some(Arc::new(table))).map_err(text)
+    }
+
+    /// Writes the documents of records that could not be converted, then the object.
+    async fn put(&self, write: &Write, table: Option<Arc<Table>>) -> Result<Done, String> {
+        let Plan {
+            bucket,
+            object_key,
+            error_key,
+            ..
+        } = &write.plan;
+        let owner = self.parts.objects.bucket(bucket).map_err(text)?.owner;
+        if owner.account != self.delivery.scope.account {
+            return Err(format!("the bucket {bucket:?} belongs to another account"));
+        }
+        let now_ms = self.parts.clock.now_ms();
+        let entry_name = self.parts.random.uuid().to_string();
+        let (key, buffer, settings) = (write.key.clone(), write.buffer.clone(), write.settings.clone());
+        let encode = self.parts.tasks.spawn_blocking(move || match key {
+            BufferKey::Partition(_) => {
+                content::of_records(settings.spec(), table.as_deref(), &buffer, &entry_name, now_ms)
+            }
+            BufferKey::Error(kind, _) => Ok(Content {
+                object: content::of_failures(kind, "", &buffer, now_ms),
+                errors: Vec::new(),
+            }),
+        });
+        let Content { object, errors } = encode.await.map_err(text)??;
+        let mut done = Done {
+            failed: match write.key {
+                BufferKey::Error(..) => write.buffer.len() as u64,
+                BufferKey::Partition(_) => errors.iter().filter(|byte| **byte == b'\n').count() as u64,
+            },
+            ..Done::default()
+        };
+        done.bytes += self.put_bytes(bucket, error_key, errors).await.map_err(text)?;
+        match self.put_bytes(bucket, object_key, object).await {
+            Ok(0) => {}
+            Ok(bytes) => {
+                done.bytes += bytes;
+                done.objects = 1;
+                done.last_object = Some(format!("s3://{bucket}/{object_key}"));
+            }
+            // No other attempt would end otherwise, so the records go where those go that cannot be delivered.
+            Err(error @ (ObjectError::KeyTooLong { .. } | ObjectError::KeyEmpty | ObjectError::TooLarge { .. })) => {
+                let (buffer, reason) = (write.buffer.clone(), error.to_string());
+                let kind = ErrorType::FormatConversionFailed;
+                let encode = move || content::of_failures(kind, &reason, &buffer, now_ms);
+                let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)?;
+                done.failed = write.buffer.len() as u64;
+                done.bytes = self.put_bytes(bucket, error_key, documents).await.map_err(text)?;
+            }
+            Err(error) => return Err(text(error)),
+        }
+        #[cfg(test)]
+        if self.parts.faults.strike_before_commit() {
+            self.shared.stop.cancel();
+            return Err("the test ends the work here".to_owned());
+        }
+        Ok(done)
+    }
+
+    /// Writes an object, unless there is nothing to write, and returns its bytes.
+    async fn put_bytes(&self, bucket: &str, key: &str, content: Vec<u8>) -> Result<u64, ObjectError> {
+        let bytes = content.len() as u64;
+        if bytes > 0 {
+            let headers = Headers {
+                content_type: Some("application/octet-stream".into()),
+                ..Headers::default()
+            };
+            let options = PutOptions {
+                headers,
+                ..PutOptions::default()
+            };
+            let put = self.parts.objects.put_bytes(bucket, key, Bytes::from(content), options);
+            put.await?;
+        }
+        Ok(bytes)
+    }
+
+    /// Whether a plan's object is there. Its name is nobody else's, so it is the one that was planned.
+    pub(crate) fn exists(&self, plan: &Plan) -> Result<bool, String> {
+        match self.parts.objects.head(&plan.bucket, &plan.object_key) {
+            Ok(_) => Ok(true),
+            Err(ObjectError::NoSuchKey { .. } | ObjectError::NoSuchBucket(_)) => Ok(false),
+            Err(error) => Err(text(error)),
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
