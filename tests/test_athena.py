@@ -199,7 +199,12 @@ def test_a_token_starts_one_query(lake):
     refused(lake.start, "Idempotent parameters do not match", query="SELECT 2", ClientRequestToken=token)
 
 
-ENDLESS = "SELECT count(*) FROM UNNEST(sequence(1, 1000000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y) WHERE x + y = 0"
+# A sequence has at most 10,000 entries, as in the service.
+TEN_THOUSAND = "UNNEST(sequence(1, 10000))"
+ENDLESS = (
+    f"SELECT count(*) FROM {TEN_THOUSAND} AS a(x) CROSS JOIN {TEN_THOUSAND} AS b(y) CROSS JOIN {TEN_THOUSAND} AS c(z) "
+    "WHERE x + y + z = 0"
+)
 
 
 def test_a_running_query_is_stopped(lake):
@@ -228,6 +233,8 @@ def test_work_groups(lake):
     lake.run(f"CREATE EXTERNAL TABLE wide (n int, x string) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://{lake.bucket}/wide/'")
     cut = lake.wait(lake.start("SELECT max(x) FROM wide", WorkGroup=name))
     assert (cut["Status"]["State"], cut["Status"]["StateChangeReason"][:27]) == ("CANCELLED", "Bytes scanned limit was exc")
+    # Each of the engine's readers may have asked for one more piece; none goes on to the end.
+    assert 10_000_000 < cut["Statistics"]["DataScannedInBytes"] < 15_000_000 < len(body)
 
     athena.update_work_group(WorkGroup=name, State="DISABLED", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True})
     found = athena.get_work_group(WorkGroup=name)["WorkGroup"]
@@ -243,6 +250,9 @@ def test_named_and_prepared_statements(lake):
     athena = lake.athena
     query_id = athena.create_named_query(Name="mine", Database=lake.database, QueryString="SELECT 1")["NamedQueryId"]
     assert athena.get_named_query(NamedQueryId=query_id)["NamedQuery"]["QueryString"] == "SELECT 1"
+    again = {"Name": "twice", "Database": lake.database, "QueryString": "SELECT 2", "ClientRequestToken": uuid.uuid4().hex}
+    assert athena.create_named_query(**again)["NamedQueryId"] == athena.create_named_query(**again)["NamedQueryId"]
+    refused(athena.create_named_query, "Idempotent parameters do not match", **{**again, "QueryString": "SELECT 3"})
     athena.delete_named_query(NamedQueryId=query_id)
     refused(athena.get_named_query, "was not found", NamedQueryId=query_id)
     name = f"p_{uuid.uuid4().hex}"
@@ -250,6 +260,10 @@ def test_named_and_prepared_statements(lake):
     assert lake.rows(f"EXECUTE {name} USING 41, 'x'") == [["42", "x"]]
     assert lake.rows("SELECT ?, '?'", ExecutionParameters=["7"]) == [["7", "?"]]
     refused(lake.start, "Incorrect number of parameters", query="SELECT ?, ?", ExecutionParameters=["7"])
+    # A parameter is one value, whatever stands around it.
+    assert lake.rows("SELECT 5-?", ExecutionParameters=["-1"]) == [["6"]]
+    assert lake.rows("SELECT 1 = 2 AND ?", ExecutionParameters=["false OR true"]) == [["false"]]
+    refused(lake.start, "mismatched input", query="SELECT ?", ExecutionParameters=["1) UNION (SELECT 2"])
     athena.delete_prepared_statement(StatementName=name, WorkGroup="primary")
     refused(athena.get_prepared_statement, "was not found", "ResourceNotFoundException", StatementName=name, WorkGroup="primary")
 
@@ -279,6 +293,52 @@ def test_the_csv_is_what_csv_readers_read(lake):
     execution = lake.run("SELECT * FROM (VALUES ('a,b', 1), ('line\nbreak', 2), (NULL, 3)) AS t(text, n) ORDER BY n")
     text = lake.text(execution["ResultConfiguration"]["OutputLocation"]).decode()
     assert list(csv.reader(io.StringIO(text))) == [["text", "n"], ["a,b", "1"], ["line\nbreak", "2"], ["", "3"]]
+
+
+def test_buckets_of_other_accounts_are_closed(client, lake):
+    path = botocore.config.Config(s3={"addressing_style": "path"})
+    theirs = client("s3", aws_access_key_id="123456789012", config=path)
+    bucket = f"theirs-{uuid.uuid4().hex}"
+    theirs.create_bucket(Bucket=bucket)
+    theirs.put_object(Bucket=bucket, Key="t/a.csv", Body=b"1\n")
+    reason = lake.fails("SELECT 1", ResultConfiguration={"OutputLocation": f"s3://{bucket}/"})
+    assert reason.startswith(f"Access denied when writing output to url: s3://{bucket}/")
+    lake.run(f"CREATE EXTERNAL TABLE theirs (a int) LOCATION 's3://{bucket}/t/'")
+    assert f"Permission denied on S3 path: s3://{bucket}/t/" in lake.fails("SELECT * FROM theirs")
+
+
+def test_a_statement_that_is_too_deep_is_refused(lake):
+    refused(lake.start, "statement is too large", query="SELECT " + "1+" * 130_000 + "1")
+    assert lake.rows("SELECT " + "1+" * 1_000 + "1") == [["1001"]]
+
+
+def test_parquet_columns_with_capitals(lake):
+    nested = pa.array([{"DeepOne": 7}], pa.struct([("DeepOne", pa.int64())]))
+    out = io.BytesIO()
+    pq.write_table(pa.table({"FlightDate": ["a"], "Nested": nested}), out)
+    lake.s3.put_object(Bucket=lake.bucket, Key="caps/a.parquet", Body=out.getvalue())
+    lake.run(
+        "CREATE EXTERNAL TABLE caps (flightdate string, nested struct<deepone:bigint>) "
+        f"STORED AS PARQUET LOCATION 's3://{lake.bucket}/caps/'"
+    )
+    assert lake.rows("SELECT flightdate, nested.deepone FROM caps WHERE flightdate = 'a'") == [["a", "7"]]
+
+
+def test_settings_of_the_client_and_of_its_group_are_merged(lake):
+    name = f"group-{uuid.uuid4().hex}"
+    configuration = {"ResultConfiguration": {"OutputLocation": lake.output}, "EnforceWorkGroupConfiguration": False}
+    lake.athena.create_work_group(Name=name, Configuration=configuration)
+    own = {"EncryptionConfiguration": {"EncryptionOption": "SSE_S3"}}
+    result = lake.run("SELECT 1", WorkGroup=name, ResultConfiguration=own)["ResultConfiguration"]
+    assert result["OutputLocation"].startswith(lake.output)
+    assert result["EncryptionConfiguration"] == own["EncryptionConfiguration"]
+
+
+def test_results_that_were_overwritten_are_refused(lake):
+    execution = lake.run("SELECT 1")
+    query_id, url = execution["QueryExecutionId"], execution["ResultConfiguration"]["OutputLocation"]
+    lake.s3.put_object(Bucket=lake.bucket, Key=url.split("/", 3)[3], Body=b"x" * 50_000_000)
+    refused(lake.athena.get_query_results, "results cannot be read", QueryExecutionId=query_id)
 
 
 def test_small_queries_are_quick(lake):

@@ -99,6 +99,17 @@ def test_tables_by_pattern_and_page(glue, database):
     assert [t["Name"] for t in glue.search_tables(SearchText="b_1")["TableList"] if t["DatabaseName"] == database] == ["b_1"]
 
 
+def test_a_search_goes_on_behind_a_deleted_table(glue, database):
+    for name in ["s_1", "s_2", "s_3"]:
+        glue.create_table(DatabaseName=database, TableInput={"Name": name, "Description": database})
+    search = {"SearchText": database, "SortCriteria": [{"FieldName": "Name", "Sort": "DESC"}]}
+    first = glue.search_tables(**search, MaxResults=1)
+    assert [table["Name"] for table in first["TableList"]] == ["s_3"]
+    glue.delete_table(DatabaseName=database, Name="s_3")
+    rest = glue.search_tables(**search, NextToken=first["NextToken"])
+    assert [table["Name"] for table in rest["TableList"]] == ["s_2", "s_1"]
+
+
 def test_racing_updates_have_one_winner(glue, table):
     database = table["DatabaseName"]
 
@@ -119,8 +130,9 @@ def test_racing_updates_have_one_winner(glue, table):
     versions = glue.get_table_versions(**table)["TableVersions"]
     assert [version["VersionId"] for version in versions] == ["2", "0"]
     assert glue.get_table_version(**table, VersionId="0")["TableVersion"]["Table"]["Parameters"] == TABLE["Parameters"]
-    errors = glue.batch_delete_table_version(**table, VersionIds=["0", "1"])["Errors"]
-    assert [error["VersionId"] for error in errors] == ["1"]
+    errors = glue.batch_delete_table_version(**table, VersionIds=["x", "0", "1"])["Errors"]
+    codes = [(error["VersionId"], error["ErrorDetail"]["ErrorCode"]) for error in errors]
+    assert codes == [("x", "InvalidInputException"), ("1", "EntityNotFoundException")]
 
 
 def test_partitions(glue, table):

@@ -5,10 +5,19 @@ use store_meta::{Keyspace, Meta, Read, Tx};
 
 use crate::partitions::PARTITIONS;
 use crate::tables::{TABLES, VERSIONS};
-use crate::tags::TAGS;
-use crate::{CatalogError, Database, DatabaseSpec};
+use crate::tags::{TAGS, Tagged};
+use crate::{CatalogError, Database, DatabaseSpec, Parameters};
 
 pub(crate) const DATABASES: Keyspace<(Scope, String), Database> = Keyspace::new("catalog/databases");
+
+/// What to do about the tables of a database that is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteTables {
+    /// They go with it.
+    Too,
+    /// As long as there are any, the database stays.
+    Refuse,
+}
 
 /// Reads answer from the last committed state at once; writes return when durable. Clones share the store.
 #[derive(Clone)]
@@ -22,7 +31,17 @@ impl Catalog {
         Self { meta, clock }
     }
 
-    pub async fn create_database(&self, scope: &Scope, mut spec: DatabaseSpec) -> Result<(), CatalogError> {
+    pub async fn create_database(&self, scope: &Scope, spec: DatabaseSpec) -> Result<(), CatalogError> {
+        self.create_tagged_database(scope, spec, Parameters::new()).await
+    }
+
+    /// A database that has its tags from the beginning.
+    pub async fn create_tagged_database(
+        &self,
+        scope: &Scope,
+        mut spec: DatabaseSpec,
+        tags: Parameters,
+    ) -> Result<(), CatalogError> {
         spec.name = fold_name("database", &spec.name)?;
         let key = (scope.clone(), spec.name.clone());
         let created_at_ms = self.clock.now_ms();
@@ -31,7 +50,11 @@ impl Catalog {
                 if tx.get(&DATABASES, &key)?.is_some() {
                     return Err(CatalogError::DatabaseExists { database: key.1 });
                 }
-                Ok(tx.put(&DATABASES, &key, &Database { spec, created_at_ms })?)
+                tx.put(&DATABASES, &key, &Database { spec, created_at_ms })?;
+                if !tags.is_empty() {
+                    tx.put(&TAGS, &Tagged::Database(key.1).key(&key.0), &tags)?;
+                }
+                Ok(())
             })
             .await
     }
@@ -66,14 +89,17 @@ impl Catalog {
             .await
     }
 
-    /// Removes a database with its tables, their versions and their partitions. Files stay where they are.
-    pub async fn delete_database(&self, scope: &Scope, name: &str) -> Result<(), CatalogError> {
+    /// Removes a database, with its tables, their versions and their partitions where it may have any. Files stay
+    /// where they are.
+    pub async fn delete_database(&self, scope: &Scope, name: &str, tables: DeleteTables) -> Result<(), CatalogError> {
         let key = (scope.clone(), fold(name));
         self.meta
             .write(move |tx| {
-                if !tx.delete(&DATABASES, &key)? {
-                    return Err(CatalogError::DatabaseNotFound { database: key.1 });
+                existing_database(tx, &key)?;
+                if tables == DeleteTables::Refuse && !tx.scan(&TABLES, &key, None, 1)?.is_empty() {
+                    return Err(CatalogError::DatabaseNotEmpty { database: key.1 });
                 }
+                tx.delete(&DATABASES, &key)?;
                 tx.delete_prefix(&TABLES, &key)?;
                 tx.delete_prefix(&VERSIONS, &key)?;
                 tx.delete_prefix(&PARTITIONS, &key)?;

@@ -22,6 +22,8 @@ pub enum CatalogError {
     },
     #[error("the database {database} exists already")]
     DatabaseExists { database: String },
+    #[error("the database {database} has tables")]
+    DatabaseNotEmpty { database: String },
     #[error("the table {database}.{table} exists already")]
     TableExists { database: String, table: String },
     #[error("the table {database}.{table} has the partition {values:?} already")]

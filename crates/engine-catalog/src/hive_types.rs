@@ -145,7 +145,7 @@ impl<'t> Parser<'t> {
             return Ok(name.to_owned());
         }
         // Field names come from JSON and Avro, so nearly anything but the grammar's own signs may stand in them.
-        match self.word(|c| !c.is_whitespace() && !":,<>()`".contains(c)) {
+        match self.word(is_plain) {
             "" => Err("a field name is missing".to_owned()),
             name => Ok(name.to_owned()),
         }
@@ -204,6 +204,11 @@ impl<'t> Parser<'t> {
     }
 }
 
+/// Whether a field's name may hold `c` without quotes.
+fn is_plain(c: char) -> bool {
+    !c.is_whitespace() && !":,<>()`".contains(c)
+}
+
 impl fmt::Display for HiveType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -227,7 +232,10 @@ impl fmt::Display for HiveType {
                 f.write_str("struct<")?;
                 for (index, field) in fields.iter().enumerate() {
                     let comma = if index > 0 { "," } else { "" };
-                    write!(f, "{comma}{}:{}", field.name, field.data_type)?;
+                    // A name that would read as something else stands in quotes, as it must where it is declared.
+                    let plain = !field.name.is_empty() && field.name.chars().all(is_plain);
+                    let quote = if plain { "" } else { "`" };
+                    write!(f, "{comma}{quote}{}{quote}:{}", field.name, field.data_type)?;
                 }
                 f.write_str(">")
             }
@@ -251,7 +259,7 @@ mod tests {
             ("decimal( 7 , 2 )", "decimal(7,2)"),
             (
                 "ARRAY < Struct<Id : bigint, `a b`:string> >",
-                "array<struct<Id:bigint,a b:string>>",
+                "array<struct<Id:bigint,`a b`:string>>",
             ),
             ("map<string,array<int>>", "map<string,array<int>>"),
         ] {
@@ -286,7 +294,7 @@ mod tests {
             any::<u32>().prop_map(HiveType::Varchar),
         ];
         leaf.prop_recursive(4, 24, 4, |inner| {
-            let field = ("[a-zA-Z_][a-zA-Z0-9_$-]{0,8}", inner.clone());
+            let field = ("[a-zA-Z_][a-zA-Z0-9_$-]{0,8}|[ :,<>()a-z]{1,4}", inner.clone());
             let fields = proptest::collection::vec(field, 1..4);
             prop_oneof![
                 inner.clone().prop_map(|t| HiveType::Array(Box::new(t))),

@@ -14,7 +14,7 @@ mod tables;
 mod tags;
 mod values;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, DeleteTables};
 pub use error::CatalogError;
 pub use filter::PartitionFilter;
 pub use hive_types::{HiveField, HiveType, InvalidHiveType};

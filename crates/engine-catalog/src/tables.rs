@@ -1,7 +1,7 @@
 //! Tables and their versions.
 
 use base::Scope;
-use store_meta::{Keyspace, Read, Tx};
+use store_meta::{Keyspace, MetaError, Read, Tx};
 
 use crate::catalog::{existing_database, fold, fold_name};
 use crate::partitions::PARTITIONS;
@@ -162,12 +162,20 @@ impl Catalog {
         name: &str,
         version: u64,
     ) -> Result<Table, CatalogError> {
-        let current = self.table(scope, database, name)?;
-        if current.version == version {
-            return Ok(current);
-        }
-        let key = (scope.clone(), fold(database), fold(name), version);
-        let found = self.meta.read(|s| s.get(&VERSIONS, &key))?;
+        let key = (scope.clone(), fold(database), fold(name));
+        let archived_key = (scope.clone(), fold(database), fold(name), version);
+        let (current, archived) = self
+            .meta
+            .read(|s| Ok::<_, MetaError>((s.get(&TABLES, &key)?, s.get(&VERSIONS, &archived_key)?)))?;
+        let current = match current {
+            Some(current) => current,
+            None => self.table(scope, database, name)?,
+        };
+        let found = if current.version == version {
+            Some(current)
+        } else {
+            archived
+        };
         found.ok_or(CatalogError::VersionNotFound {
             database: key.1,
             table: key.2,
@@ -184,15 +192,15 @@ impl Catalog {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Table>, CatalogError> {
-        let current = self.table(scope, database, name)?;
-        let archived = self.meta.read(|s| {
-            s.scan(
-                &VERSIONS,
-                &(scope.clone(), fold(database), fold(name)),
-                None,
-                usize::MAX,
-            )
-        })?;
+        let key = (scope.clone(), fold(database), fold(name));
+        // In one look: an update between two would have put the current version among the archived ones.
+        let (current, archived) = self
+            .meta
+            .read(|s| Ok::<_, MetaError>((s.get(&TABLES, &key)?, s.scan(&VERSIONS, &key, None, usize::MAX)?)))?;
+        let current = match current {
+            Some(current) => current,
+            None => self.table(scope, database, name)?,
+        };
         let newest_first = std::iter::once(current).chain(archived.into_iter().rev().map(|(_, table)| table));
         Ok(newest_first
             .filter(|table| before.is_none_or(|before| table.version < before))

@@ -18,7 +18,7 @@ pub enum Tagged {
 }
 
 impl Tagged {
-    fn key(&self, scope: &Scope) -> (Scope, String, String) {
+    pub(crate) fn key(&self, scope: &Scope) -> (Scope, String, String) {
         match self {
             Self::Database(database) => (scope.clone(), fold(database), String::new()),
             Self::Table { database, table } => (scope.clone(), fold(database), fold(table)),

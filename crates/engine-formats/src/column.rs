@@ -3,15 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
     Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, MapArray, NullArray, StringBuilder,
     StringViewBuilder, StructArray, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::kernels::cast_utils::{Parser, parse_decimal, string_to_timestamp_nanos};
+use arrow::compute::kernels::cast_utils::{Parser, parse_decimal, string_to_datetime};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, FieldRef, Fields};
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+const DATE_BYTES: usize = "2013-01-31".len();
 
 /// A value that is not of its column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,12 +186,19 @@ impl ColumnBuilder {
                 builder.append_value(value);
             }
             Self::Date(builder) => {
-                let date = trimmed.get(..10).unwrap_or(trimmed);
+                // A time of day may follow, and is dropped.
+                let date = match trimmed.as_bytes().get(DATE_BYTES) {
+                    None => trimmed,
+                    Some(b'T' | b' ') => trimmed.get(..DATE_BYTES).ok_or(Mismatch)?,
+                    Some(_) => return Err(Mismatch),
+                };
                 builder.append_value(Date32Type::parse(date).ok_or(Mismatch)?);
             }
             Self::Timestamp(builder) => {
-                let nanos = string_to_timestamp_nanos(trimmed).map_err(|_| Mismatch)?;
-                builder.append_value(nanos.div_euclid(1_000));
+                // By way of nanoseconds only the years from 1677 to 2262 would fit.
+                let utc: Tz = "+00:00".parse().map_err(|_| Mismatch)?;
+                let time = string_to_datetime(&utc, trimmed).map_err(|_| Mismatch)?;
+                builder.append_value(time.timestamp_micros());
             }
             _ => return Err(Mismatch),
         }
@@ -224,8 +236,8 @@ impl ColumnBuilder {
     }
 
     /// Appends a value of LazySimpleSerDe: items and keys have separators of their own, one kind a level.
-    pub fn append_delimited(&mut self, text: &str, separators: &[u8], null: &str) -> Result<(), Mismatch> {
-        if text == null {
+    pub fn append_delimited(&mut self, text: &[u8], separators: &[&[u8]], null: &str) -> Result<(), Mismatch> {
+        if text == null.as_bytes() {
             self.append_null();
             return Ok(());
         }
@@ -234,7 +246,7 @@ impl ColumnBuilder {
                 let (separator, inner) = separators.split_first().ok_or(Mismatch)?;
                 let mut count = 0;
                 if !text.is_empty() {
-                    for piece in text.split(char::from(*separator)) {
+                    for piece in pieces(text, separator) {
                         if items.append_delimited(piece, inner, null).is_err() {
                             items.append_null();
                         }
@@ -249,9 +261,9 @@ impl ColumnBuilder {
                     return Err(Mismatch);
                 };
                 let mut count = 0;
-                for piece in text.split(char::from(*item)).filter(|piece| !piece.is_empty()) {
-                    let (name, value) = piece.split_once(char::from(*key)).unwrap_or((piece, null));
-                    if keys.append_text(name).is_err() {
+                for piece in pieces(text, item).filter(|piece| !piece.is_empty()) {
+                    let (name, value) = split_once(piece, key).unwrap_or((piece, null.as_bytes()));
+                    if keys.append_text(&String::from_utf8_lossy(name)).is_err() {
                         continue;
                     }
                     if values.append_delimited(value, inner, null).is_err() {
@@ -264,7 +276,7 @@ impl ColumnBuilder {
             }
             Self::Struct { columns, valid, .. } => {
                 let (separator, inner) = separators.split_first().ok_or(Mismatch)?;
-                let mut pieces = text.split(char::from(*separator));
+                let mut pieces = pieces(text, separator);
                 for column in columns {
                     match pieces.next() {
                         Some(piece) if column.append_delimited(piece, inner, null).is_ok() => {}
@@ -274,7 +286,7 @@ impl ColumnBuilder {
                 valid.push(true);
                 Ok(())
             }
-            simple => simple.append_text(text),
+            simple => simple.append_text(&String::from_utf8_lossy(text)),
         }
     }
 
@@ -302,6 +314,24 @@ impl ColumnBuilder {
     }
 }
 
+fn split_once<'t>(text: &'t [u8], separator: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
+    let at = text.windows(separator.len()).position(|window| window == separator)?;
+    Some((&text[..at], &text[at + separator.len()..]))
+}
+
+fn pieces<'t>(text: &'t [u8], separator: &[u8]) -> impl Iterator<Item = &'t [u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (piece, after) = match split_once(text, separator) {
+            Some((piece, after)) => (piece, Some(after)),
+            None => (text, None),
+        };
+        rest = after;
+        Some(piece)
+    })
+}
+
 /// A number that stands for a time: seconds since the epoch, or milliseconds where it is too large for that.
 fn epoch_micros(value: i64) -> i64 {
     const SECONDS_MAX: i64 = 100_000_000_000;
@@ -317,8 +347,42 @@ impl<'de> DeserializeSeed<'de> for &mut ColumnBuilder {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(JsonValue(self))
+        match self {
+            // Through a float, numbers would lose digits that these types can hold.
+            ColumnBuilder::Decimal(..) | ColumnBuilder::Text(_) | ColumnBuilder::PlainText(_) => {
+                let raw = <&RawValue>::deserialize(deserializer)?;
+                append_raw(self, raw.get())
+            }
+            _ => deserializer.deserialize_any(JsonValue(self)),
+        }
     }
+}
+
+/// Appends a JSON value by its own text.
+fn append_raw<E: serde::de::Error>(column: &mut ColumnBuilder, raw: &str) -> Result<(), E> {
+    let appended = match raw.as_bytes() {
+        b"null" => {
+            column.append_null();
+            Ok(())
+        }
+        [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => column.append_text(&raw[1..raw.len() - 1]),
+        [b'"', ..] => column.append_text(&serde_json::from_str::<String>(raw).map_err(E::custom)?),
+        [b'{' | b'[', ..] => column.append_text(&compact(raw)),
+        _ => column.append_text(raw),
+    };
+    appended.map_err(|_| mismatch(raw))
+}
+
+/// JSON without the blanks between its tokens.
+fn compact(json: &str) -> String {
+    let (mut quoted, mut escaped) = (false, false);
+    let kept = json.chars().filter(|c| {
+        let keep = quoted || !c.is_ascii_whitespace();
+        quoted ^= *c == '"' && !escaped;
+        escaped = quoted && *c == '\\' && !escaped;
+        keep
+    });
+    kept.collect()
 }
 
 struct JsonValue<'b>(&'b mut ColumnBuilder);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -41,17 +41,16 @@ pub struct Rejected {
     pub message: String,
 }
 
-/// Decodes records of one JSON object each to batches of one schema.
-pub struct JsonDecoder {
-    schema: SchemaRef,
+/// Which of a schema's columns a key of a record names.
+#[derive(Debug, Clone, Default)]
+pub struct JsonKeys {
     options: JsonOptions,
     by_key: HashMap<String, usize>,
 }
 
-impl JsonDecoder {
-    /// The schema's types must be those of [`crate::arrow_type`].
+impl JsonKeys {
     #[must_use]
-    pub fn new(schema: SchemaRef, options: JsonOptions) -> Self {
+    pub fn new(schema: &Schema, options: JsonOptions) -> Self {
         let by_key = schema.fields().iter().enumerate().map(|(index, field)| {
             let key = options.column_to_key.get(field.name()).unwrap_or(field.name());
             (
@@ -65,8 +64,44 @@ impl JsonDecoder {
         });
         Self {
             by_key: by_key.collect(),
-            schema,
             options,
+        }
+    }
+
+    #[must_use]
+    pub fn column(&self, key: &str) -> Option<usize> {
+        if let Some(column) = self.by_key.get(key) {
+            return Some(*column);
+        }
+        let Self { options, by_key } = self;
+        if !options.case_insensitive && !options.dots_to_underscores {
+            return None;
+        }
+        let mut folded = if options.case_insensitive {
+            key.to_lowercase()
+        } else {
+            key.to_owned()
+        };
+        by_key.get(folded.as_str()).copied().or_else(|| {
+            folded = options.dots_to_underscores.then(|| folded.replace('.', "_"))?;
+            by_key.get(folded.as_str()).copied()
+        })
+    }
+}
+
+/// Decodes records of one JSON object each to batches of one schema.
+pub struct JsonDecoder {
+    schema: SchemaRef,
+    keys: JsonKeys,
+}
+
+impl JsonDecoder {
+    /// The schema's types must be those of [`crate::arrow_type`].
+    #[must_use]
+    pub fn new(schema: SchemaRef, options: JsonOptions) -> Self {
+        Self {
+            keys: JsonKeys::new(&schema, options),
+            schema,
         }
     }
 
@@ -137,25 +172,6 @@ impl JsonDecoder {
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options);
         Ok(batch.map_err(|error| FormatError::Encode(error.to_string())))
     }
-
-    fn column(&self, key: &str) -> Option<usize> {
-        if let Some(column) = self.by_key.get(key) {
-            return Some(*column);
-        }
-        let Self { options, by_key, .. } = self;
-        if !options.case_insensitive && !options.dots_to_underscores {
-            return None;
-        }
-        let mut folded = if options.case_insensitive {
-            key.to_lowercase()
-        } else {
-            key.to_owned()
-        };
-        by_key.get(folded.as_str()).copied().or_else(|| {
-            folded = options.dots_to_underscores.then(|| folded.replace('.', "_"))?;
-            by_key.get(folded.as_str()).copied()
-        })
-    }
 }
 
 /// One record on its way into the columns. `seen` holds the last row in which each column had a value.
@@ -188,7 +204,7 @@ impl<'de> Visitor<'de> for Object<'_> {
             seen,
             row,
         } = self;
-        while let Some(Key(found)) = map.next_key_seed(KeySeed(decoder))? {
+        while let Some(Key(found)) = map.next_key_seed(KeySeed(&decoder.keys))? {
             // Of a key that stands twice, the first counts.
             match found.filter(|column| seen[*column] != row) {
                 Some(column) => {
@@ -213,7 +229,7 @@ impl<'de> Visitor<'de> for Object<'_> {
 /// The column that a key names, found without keeping the key.
 struct Key(Option<usize>);
 
-struct KeySeed<'d>(&'d JsonDecoder);
+struct KeySeed<'d>(&'d JsonKeys);
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
     type Value = Key;
@@ -239,7 +255,7 @@ impl Visitor<'_> for KeySeed<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::datatypes::{Field, Schema};
+    use arrow::datatypes::Field;
     use engine_catalog::HiveType;
 
     use super::*;
@@ -348,5 +364,40 @@ mod tests {
             r#"{"b":true,"t":-128,"f":1.5,"d":12.34,"s":"{\"k\":[1]}","day":"2013-01-01","at":"2013-01-01T05:00:00","m":{"x":1}}"#
         );
         assert_eq!(rows(&batch)[1], "{}");
+    }
+
+    #[test]
+    fn times_far_off_and_dates_with_a_tail() {
+        let decoder = decoder(&[("at", "timestamp"), ("day", "date")], JsonOptions::default());
+        let good = br#"{"at": "0001-01-01 00:00:00", "day": "2013-01-31T05:00:00Z"}"#;
+        let late = br#"{"at": "9999-12-31 23:59:59.999999", "day": "2013-01-31 05:00"}"#;
+        let tail = br#"{"day": "2013-01-31garbage"}"#;
+        let (batch, rejected) = decoder.decode(&[good, late, tail]).expect("decodes");
+        assert_eq!(
+            rows(&batch),
+            [
+                r#"{"at":"0001-01-01T00:00:00","day":"2013-01-31"}"#,
+                r#"{"at":"9999-12-31T23:59:59.999999","day":"2013-01-31"}"#
+            ]
+        );
+        assert_eq!(rejected.iter().map(|rejected| rejected.index).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let decoder = decoder(&[("d", "decimal(38,10)"), ("s", "string")], JsonOptions::default());
+        let number = br#"{"d": 1234567890123456789012345678.0123456789, "s": 12345678901234567890.10}"#;
+        let nested = br#"{"d": "2.50", "s": {"z": [1.10, "a \" b"], "a": null}}"#;
+        let quoted = br#"{"d": null, "s": "tab\tand \u00fc"}"#;
+        let (batch, rejected) = decoder.decode(&[number, nested, quoted]).expect("decodes");
+        assert_eq!(rejected, []);
+        assert_eq!(
+            rows(&batch),
+            [
+                r#"{"d":1234567890123456789012345678.0123456789,"s":"12345678901234567890.10"}"#,
+                r#"{"d":2.5000000000,"s":"{\"z\":[1.10,\"a \\\" b\"],\"a\":null}"}"#,
+                "{\"s\":\"tab\\tand ü\"}",
+            ]
+        );
     }
 }

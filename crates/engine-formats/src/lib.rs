@@ -13,5 +13,5 @@ pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
-pub use json::{JsonDecoder, JsonOptions, Rejected};
+pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
 pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};

@@ -16,13 +16,20 @@ use engine_catalog::Catalog;
 use store_objects::Objects;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
 
 use crate::ddl::{self, Ddl};
+use crate::dialect;
 use crate::objects::LakeObjects;
 use crate::query::{self, Query, Rows};
+use crate::work::Work;
 use crate::{Settings, SqlError, TextResult, functions};
 
+/// The stack of an engine's thread. Planning walks trees as deep as [`crate::dialect`] lets them be, and takes some
+/// kilobytes for each level; what is not used costs nothing but addresses.
+const STACK_BYTES: usize = 64 << 20;
+/// What all queries together may spill. A query that needs more than this is a mistake more often than not, and the
+/// disk is also where the objects are.
+const SPILL_BYTES_MAX: u64 = 32 << 30;
 /// How many of the largest users of memory an error names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("three is not zero");
 
@@ -32,7 +39,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     catalog: Catalog,
-    objects: LakeObjects,
+    objects: Objects,
     /// What every query's session starts from.
     template: SessionState,
     slots: Arc<Semaphore>,
@@ -54,6 +61,8 @@ impl Drop for Inner {
 pub struct Session {
     pub scope: Scope,
     pub database: String,
+    /// What a query may read, in bytes; where it would be more, the query ends.
+    pub read_bytes_max: Option<u64>,
 }
 
 /// A parsed statement.
@@ -107,24 +116,35 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.threads.max(1))
             .thread_name("sql")
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|e| failed("the query engine's threads cannot be started", &e))?;
         Ok(Self(Arc::new(Inner {
             catalog,
-            objects: LakeObjects(objects),
+            objects,
             template,
             slots: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             runtime: Some(runtime),
         })))
     }
 
-    /// Reads a statement without looking at the catalog.
-    pub fn parse(&self, text: &str) -> Result<Statement, SqlError> {
-        match ddl::parse(text)? {
-            Some(ddl) => Ok(Statement::Ddl(Box::new(ddl))),
-            None => Ok(Statement::Query(Box::new(Query::parse(text)?))),
-        }
+    /// Reads a statement without looking at the catalog, on the engine's threads, whose stacks are made for it.
+    pub async fn parse(&self, text: &str) -> Result<Statement, SqlError> {
+        let text = text.to_owned();
+        let parsed = self.spawn(async move {
+            match ddl::parse(&text)? {
+                Some(ddl) => Ok(Statement::Ddl(Box::new(ddl))),
+                None => Ok(Statement::Query(Box::new(Query::parse(text)?))),
+            }
+        })?;
+        parsed.end().await?
+    }
+
+    /// The text that may stand in place of a parameter that was given as `text`. Refuses what is not one expression.
+    pub async fn operand(&self, text: &str) -> Result<String, SqlError> {
+        let text = text.to_owned();
+        self.spawn(async move { dialect::operand(&text) })?.end().await?
     }
 
     /// Waits until a query may run; queries take their turns in order.
@@ -140,7 +160,11 @@ impl Engine {
     pub async fn run(&self, session: &Session, statement: Statement) -> Result<Outcome, SqlError> {
         match statement {
             Statement::Query(query) => query::start(self, session, *query).await.map(Outcome::Rows),
-            Statement::Ddl(ddl) => ddl::run(self, session, *ddl).await.map(Outcome::Text),
+            Statement::Ddl(ddl) => {
+                let (engine, session) = (self.clone(), session.clone());
+                let work = self.spawn(async move { ddl::run(&engine, &session, *ddl).await })?;
+                work.end().await?.map(Outcome::Text)
+            }
         }
     }
 
@@ -148,27 +172,37 @@ impl Engine {
         &self.0.catalog
     }
 
-    pub(crate) fn objects(&self) -> &LakeObjects {
-        &self.0.objects
+    /// The objects that `session` may read.
+    pub(crate) fn objects(&self, session: &Session) -> LakeObjects {
+        LakeObjects::new(self.0.objects.clone(), session.scope.clone())
     }
 
     pub(crate) fn template(&self) -> &SessionState {
         &self.0.template
     }
 
-    pub(crate) fn spawn<F>(&self, work: F) -> Result<JoinHandle<F::Output>, SqlError>
+    /// How many tasks the engine's threads have.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        let runtime = self.0.runtime.as_ref();
+        runtime.map_or(0, |runtime| runtime.metrics().num_alive_tasks())
+    }
+
+    pub(crate) fn spawn<F>(&self, work: F) -> Result<Work<F::Output>, SqlError>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let runtime = self.0.runtime.as_ref().ok_or_else(SqlError::cancelled)?;
-        Ok(runtime.spawn(work))
+        Ok(Work::new(runtime.spawn(work)))
     }
 }
 
 fn template(settings: &Settings) -> Result<SessionState, DataFusionError> {
     let memory = TrackConsumersPool::new(FairSpillPool::new(settings.memory_bytes_max), CONSUMERS_NAMED);
-    let spill = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![settings.spill_dir.clone()]));
+    let spill = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![settings.spill_dir.clone()]))
+        .with_max_temp_directory_size(SPILL_BYTES_MAX);
     let caches = CacheManagerConfig::default().with_metadata_cache_limit(settings.metadata_cache_bytes_max);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(memory))
@@ -179,6 +213,9 @@ fn template(settings: &Settings) -> Result<SessionState, DataFusionError> {
         .with_config(config(settings))
         .with_runtime_env(runtime)
         .build();
+    for name in functions::LEFT_OUT {
+        state.deregister_udf(name)?;
+    }
     for function in functions::scalar() {
         state.register_udf(function)?;
     }

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     /// Memory or disk of the query pool ran out.
     ResourcesExhausted,
     Cancelled,
+    /// The query would read more than its session allows.
+    CutOff,
     Internal,
 }
 
@@ -73,6 +75,10 @@ impl From<CatalogError> for SqlError {
                 format!("FAILED: SemanticException [Error 10001]: Table not found {database}.{table}"),
             ),
             E::DatabaseExists { database } => Self::user(format!("{DDL_TASK} Database {database} already exists")),
+            E::DatabaseNotEmpty { database } => Self::user(format!(
+                "{DDL_TASK} InvalidOperationException(message:Database {database} is not empty. One or more tables \
+                 exist.)"
+            )),
             E::TableExists { table, .. } => Self::user(format!(
                 "{DDL_TASK} AlreadyExistsException(message:Table {table} already exists)"
             )),

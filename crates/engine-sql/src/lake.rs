@@ -6,12 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base::Scope;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result};
 use engine_catalog::{Catalog, CatalogError};
 
 use crate::dialect::Places;
 use crate::objects::LakeObjects;
-use crate::scan::LakeTable;
+use crate::scan::{LakeTable, table_type};
 use crate::{ErrorKind, SqlError};
 
 pub(crate) const CATALOG: &str = "awsdatacatalog";
@@ -81,12 +82,12 @@ impl SchemaProvider for LakeSchema {
             Err(CatalogError::DatabaseNotFound { .. } | CatalogError::TableNotFound { .. }) => return Ok(None),
             Err(error) => return Err(external(error.into())),
         };
-        if table.spec.table_type.as_deref() == Some("VIRTUAL_VIEW") {
-            return Err(external(SqlError::not_supported(format!("the view {database}.{name}"))));
-        }
-        Ok(Some(Arc::new(
-            LakeTable::new(scope, catalog, objects, table).map_err(external)?,
-        )))
+        Ok(Some(Arc::new(LakeTable::new(scope, catalog, objects, table))))
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        let found = self.lake.catalog.table(&self.lake.scope, &self.database, name);
+        Ok(found.ok().as_ref().map(table_type))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -16,6 +16,7 @@ mod query;
 mod scan;
 mod text;
 mod types;
+mod work;
 
 use std::path::PathBuf;
 

@@ -1,11 +1,13 @@
 //! The object store as DataFusion reads it, and the listing of tables' files.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use base::Scope;
 use bytes::Bytes;
 use chrono::DateTime;
 use futures::StreamExt;
@@ -59,21 +61,49 @@ pub(crate) struct DataFile {
     pub(crate) meta: ObjectMeta,
 }
 
-/// Reads on behalf of queries.
+/// Reads on behalf of one statement: only what its account owns, and of each file only the content that was listed.
 #[derive(Clone)]
-pub(crate) struct LakeObjects(pub(crate) Objects);
+pub(crate) struct LakeObjects {
+    objects: Objects,
+    scope: Scope,
+    /// Of each file that was listed, the id of the write that made it.
+    listed: Arc<Mutex<HashMap<Path, String>>>,
+}
 
 /// How many objects one look at the listing takes.
 const OBJECTS_PER_PAGE: usize = 1_000;
 
 impl LakeObjects {
+    pub(crate) fn new(objects: Objects, scope: Scope) -> Self {
+        Self {
+            objects,
+            scope,
+            listed: Arc::default(),
+        }
+    }
+
+    /// Whether the statement's account owns the bucket.
+    fn owns(&self, bucket: &str) -> std::result::Result<bool, ObjectError> {
+        Ok(self.objects.bucket(bucket)?.owner.account == self.scope.account)
+    }
+
     pub(crate) async fn list_page(
         &self,
         location: &Location,
         after: Option<&str>,
         limit: usize,
     ) -> std::result::Result<ListPage, SqlError> {
-        self.0
+        match self.owns(&location.bucket) {
+            Ok(true) => {}
+            Ok(false) => {
+                let Location { bucket, prefix } = location;
+                return Err(SqlError::user(format!(
+                    "PERMISSION_DENIED: Permission denied on S3 path: s3://{bucket}/{prefix}"
+                )));
+            }
+            Err(error) => return Err(object_error(&error, location)),
+        }
+        self.objects
             .list(&location.bucket, &location.prefix, after, limit)
             .await
             .map_err(|error| object_error(&error, location))
@@ -95,6 +125,8 @@ impl LakeObjects {
                     encode_path(&location.bucket, &object.key).map_err(|e| SqlError::internal(e.to_string()))?,
                     object,
                 );
+                let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+                listed.entry(meta.location.clone()).or_insert_with(|| object.id.clone());
                 files.push(DataFile { meta });
             }
             match page.next {
@@ -105,7 +137,8 @@ impl LakeObjects {
     }
 }
 
-fn is_hidden(path: &str) -> bool {
+/// Whether a file or a directory on the way to it has a name that Hive passes over.
+pub(crate) fn is_hidden(path: &str) -> bool {
     path.split('/').any(|name| name.starts_with(['_', '.']))
 }
 
@@ -124,7 +157,8 @@ fn object_meta(location: Path, info: &ObjectInfo) -> ObjectMeta {
         location,
         last_modified: DateTime::from_timestamp_millis(info.modified_ms).unwrap_or_default(),
         size: info.size,
-        // Unlike an ETag, the id of a write is never another write's: what is cached under it stays true.
+        // Unlike an ETag, the id of a write is never another write's. The cache of Parquet metadata looks at size and
+        // time only; that what is read then is what was listed is checked against the ids in `LakeObjects`.
         e_tag: Some(info.id.clone()),
         version: None,
     }
@@ -180,36 +214,83 @@ fn decode_path(path: &Path) -> Option<(String, String)> {
     ))
 }
 
-/// One query's view of all buckets, which counts the bytes that it reads.
+/// The bytes that a query has read, and the most that it may read.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    read_bytes: AtomicU64,
+    read_bytes_max: Option<u64>,
+}
+
+impl Meter {
+    pub(crate) fn new(read_bytes_max: Option<u64>) -> Self {
+        Self {
+            read_bytes: AtomicU64::new(0),
+            read_bytes_max,
+        }
+    }
+
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that are about to be read, or tells why they must not be.
+    fn count(&self, bytes: u64) -> std::result::Result<(), SqlError> {
+        self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.cut_off().map_or(Ok(()), Err)
+    }
+
+    /// Why the query has to end, if it wanted more than it may read.
+    pub(crate) fn cut_off(&self) -> Option<SqlError> {
+        let max = self.read_bytes_max.filter(|max| self.read_bytes() > *max)?;
+        let message = format!("Bytes scanned limit was exceeded: {max} bytes");
+        Some(SqlError::new(ErrorKind::CutOff, message))
+    }
+}
+
+/// One query's view of its account's buckets, which counts the bytes that it reads.
 #[derive(Clone)]
 pub(crate) struct CountingStore {
-    objects: Objects,
-    bytes_read: Arc<AtomicU64>,
+    lake: LakeObjects,
+    meter: Arc<Meter>,
 }
 
 impl CountingStore {
-    pub(crate) fn new(objects: LakeObjects, bytes_read: Arc<AtomicU64>) -> Self {
-        Self {
-            objects: objects.0,
-            bytes_read,
-        }
+    pub(crate) fn new(lake: LakeObjects, meter: Arc<Meter>) -> Self {
+        Self { lake, meter }
     }
 
     async fn open(&self, location: &Path) -> Result<ObjectReader> {
         let (bucket, key) = decode_path(location).ok_or_else(|| not_found(location, "it is no key of ours"))?;
-        self.objects
-            .open_object(&bucket, &key)
-            .await
-            .map_err(|error| match error {
-                ObjectError::NoSuchBucket(_) | ObjectError::NoSuchKey { .. } => not_found(location, error),
-                other => failed(other),
-            })
+        let unopened = |error: ObjectError| match error {
+            ObjectError::NoSuchBucket(_) | ObjectError::NoSuchKey { .. } => not_found(location, error),
+            other => failed(other),
+        };
+        if !self.lake.owns(&bucket).map_err(unopened)? {
+            return Err(Error::PermissionDenied {
+                path: location.to_string(),
+                source: "the bucket belongs to another account".into(),
+            });
+        }
+        let reader = self.lake.objects.open_object(&bucket, &key).await.map_err(unopened)?;
+        let listed = self.lake.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        match listed.get(location) {
+            Some(id) if *id != reader.info().id => Err(Error::Precondition {
+                path: location.to_string(),
+                source: "the object was replaced while the query ran".into(),
+            }),
+            _ => Ok(reader),
+        }
     }
 
     async fn read(&self, reader: &ObjectReader, range: Range<u64>) -> Result<Bytes> {
-        let bytes = reader.read_range(range).await.map_err(failed)?;
-        self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(bytes)
+        let end = range.end.min(reader.info().size);
+        self.meter
+            .count(end.saturating_sub(range.start))
+            .map_err(|error| Error::Generic {
+                store: "catchment",
+                source: Box::new(error),
+            })?;
+        reader.read_range(range).await.map_err(failed)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Queries: planned, then streamed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -17,65 +16,91 @@ use datafusion::sql::sqlparser::ast::{SetExpr, Statement};
 use futures::StreamExt;
 use object_store::ObjectStore;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use crate::dialect::{self, Places};
 use crate::engine::{Engine, Session};
 use crate::failures::{missing_table, sql_error};
 use crate::lake::{CATALOG, LakeCatalog};
-use crate::objects::CountingStore;
+use crate::objects::{CountingStore, Meter};
 use crate::types::type_name;
+use crate::work::Work;
 use crate::{ColumnInfo, SqlError};
 
 /// Batches that wait for the reader; a slow one slows the query down.
 const BATCHES_AHEAD_MAX: usize = 4;
 
-/// A parsed query.
+/// A query that parses. It is kept as text, because trees as deep as the parser allows may be walked, copied and even
+/// dropped only on the engine's threads.
 #[derive(Debug, Clone)]
 pub struct Query {
-    statement: Statement,
-    places: Places,
+    text: String,
+    kind: Kind,
+    supported: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Select,
+    Explain,
+    Insert,
+    CreateTable,
+    CreateView,
+    Delete,
+    Update,
+    Merge,
+    Other,
 }
 
 impl Query {
-    pub(crate) fn parse(text: &str) -> Result<Self, SqlError> {
-        let statement = dialect::parse(text)?;
-        let places = Places::of(&statement);
-        Ok(Self { statement, places })
+    pub(crate) fn parse(text: String) -> Result<Self, SqlError> {
+        let statement = dialect::parse(&text)?;
+        let kind = match &statement {
+            Statement::Query(_) => Kind::Select,
+            Statement::Explain { .. } => Kind::Explain,
+            Statement::Insert(_) => Kind::Insert,
+            Statement::CreateTable(_) => Kind::CreateTable,
+            Statement::CreateView(_) => Kind::CreateView,
+            Statement::Delete(_) => Kind::Delete,
+            Statement::Update(_) => Kind::Update,
+            Statement::Merge(_) => Kind::Merge,
+            _ => Kind::Other,
+        };
+        let supported = is_supported(&statement);
+        Ok(Self { text, kind, supported })
     }
 
     /// `SELECT`, `EXPLAIN` and so on.
     pub fn substatement_type(&self) -> &'static str {
-        match &self.statement {
-            Statement::Query(_) => "SELECT",
-            Statement::Explain { .. } => "EXPLAIN",
-            Statement::Insert(_) => "INSERT",
-            Statement::CreateTable(_) => "CREATE_TABLE_AS_SELECT",
-            Statement::CreateView(_) => "CREATE_VIEW",
-            Statement::Delete(_) => "DELETE",
-            Statement::Update(_) => "UPDATE",
-            Statement::Merge(_) => "MERGE",
-            _ => "UNSUPPORTED",
+        match self.kind {
+            Kind::Select => "SELECT",
+            Kind::Explain => "EXPLAIN",
+            Kind::Insert => "INSERT",
+            Kind::CreateTable => "CREATE_TABLE_AS_SELECT",
+            Kind::CreateView => "CREATE_VIEW",
+            Kind::Delete => "DELETE",
+            Kind::Update => "UPDATE",
+            Kind::Merge => "MERGE",
+            Kind::Other => "UNSUPPORTED",
         }
     }
 
     pub fn statement_type(&self) -> &'static str {
-        match &self.statement {
-            Statement::Explain { .. } => "UTILITY",
-            Statement::CreateView(_) => "DDL",
+        match self.kind {
+            Kind::Explain => "UTILITY",
+            Kind::CreateView => "DDL",
             _ => "DML",
         }
     }
+}
 
-    fn is_supported(&self) -> bool {
-        match &self.statement {
-            Statement::Query(query) => !matches!(
-                &*query.body,
-                SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)
-            ),
-            Statement::Explain { statement, .. } => matches!(&**statement, Statement::Query(_)),
-            _ => false,
-        }
+fn is_supported(statement: &Statement) -> bool {
+    match statement {
+        Statement::Query(query) => !matches!(
+            &*query.body,
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)
+        ),
+        Statement::Explain { statement, .. } => matches!(&**statement, Statement::Query(_)),
+        _ => false,
     }
 }
 
@@ -83,9 +108,10 @@ impl Query {
 pub struct Rows {
     columns: Vec<ColumnInfo>,
     batches: mpsc::Receiver<Result<RecordBatch, SqlError>>,
-    bytes_read: Arc<AtomicU64>,
+    meter: Arc<Meter>,
     planning: Duration,
-    task: AbortHandle,
+    /// Absent once it has ended.
+    work: Option<Work<()>>,
 }
 
 impl Rows {
@@ -95,12 +121,18 @@ impl Rows {
 
     /// The next batch; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, SqlError>> {
-        self.batches.recv().await
+        if let Some(batch) = self.batches.recv().await {
+            return Some(batch);
+        }
+        // A query that died closes the channel as one that is done does. Which it was, its end tells.
+        let ended = self.work.as_mut()?.wait().await;
+        self.work = None;
+        ended.err().map(Err)
     }
 
     /// Bytes that were read from objects so far.
     pub fn bytes_scanned(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
+        self.meter.read_bytes()
     }
 
     /// How long it took from the statement to the plan.
@@ -109,28 +141,22 @@ impl Rows {
     }
 }
 
-impl Drop for Rows {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 /// Plans and starts a query on the engine's threads.
 pub(crate) async fn start(engine: &Engine, session: &Session, query: Query) -> Result<Rows, SqlError> {
-    if !query.is_supported() {
+    if !query.supported {
         return Err(SqlError::not_supported(format!(
             "the statement {}",
             query.substatement_type()
         )));
     }
-    let bytes_read = Arc::new(AtomicU64::new(0));
+    let meter = Arc::new(Meter::new(session.read_bytes_max));
     let (sender, batches) = mpsc::channel(BATCHES_AHEAD_MAX);
     let (planned, plan) = tokio::sync::oneshot::channel();
-    let task = engine.spawn(run(
+    let work = engine.spawn(run(
         engine.clone(),
         session.clone(),
         query,
-        bytes_read.clone(),
+        meter.clone(),
         planned,
         sender,
     ))?;
@@ -138,9 +164,9 @@ pub(crate) async fn start(engine: &Engine, session: &Session, query: Query) -> R
     let mut rows = Rows {
         columns: Vec::new(),
         batches,
-        bytes_read,
+        meter,
         planning: Duration::ZERO,
-        task: task.abort_handle(),
+        work: Some(work),
     };
     match plan.await {
         Ok(Ok(planned)) => {
@@ -149,10 +175,11 @@ pub(crate) async fn start(engine: &Engine, session: &Session, query: Query) -> R
             Ok(rows)
         }
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(match task.await {
-            Err(error) if error.is_panic() => SqlError::internal("the query failed inside the engine"),
-            _ => SqlError::cancelled(),
-        }),
+        // Nothing was planned and nothing refused, so the rows have an error instead of a batch.
+        Err(_) => match rows.next().await {
+            Some(Err(error)) => Err(error),
+            _ => Err(SqlError::cancelled()),
+        },
     }
 }
 
@@ -165,23 +192,31 @@ async fn run(
     engine: Engine,
     session: Session,
     query: Query,
-    bytes_read: Arc<AtomicU64>,
+    meter: Arc<Meter>,
     planned: tokio::sync::oneshot::Sender<Result<Planned, SqlError>>,
     batches: mpsc::Sender<Result<RecordBatch, SqlError>>,
 ) {
     let started = Instant::now();
-    let places = query.places;
-    let (plan, state, labels) = match plan(&engine, &session, query.statement, &places, bytes_read).await {
+    let (statement, places) = match dialect::parse(&query.text) {
+        Ok(statement) => {
+            let places = Places::of(&statement);
+            (statement, places)
+        }
+        Err(error) => return drop(planned.send(Err(error))),
+    };
+    let (plan, state, labels) = match plan(&engine, &session, statement, &places, meter.clone()).await {
         Ok(plan) => plan,
         Err(error) => return drop(planned.send(Err(error))),
     };
+    // Whatever a read that was refused looks like by the time it comes out of the plan.
+    let failure = |error: &DataFusionError| meter.cut_off().unwrap_or_else(|| sql_error(error, &places));
     let stream = async {
         let physical = state.create_physical_plan(&plan).await?;
         execute_stream(physical, state.task_ctx())
     };
     let mut stream = match stream.await {
         Ok(stream) => stream,
-        Err(error) => return drop(planned.send(Err(sql_error(&error, &places)))),
+        Err(error) => return drop(planned.send(Err(failure(&error)))),
     };
     let label = |name: &str| {
         labels
@@ -218,7 +253,7 @@ async fn run(
         return;
     }
     while let Some(batch) = stream.next().await {
-        let batch = batch.map_err(|error| sql_error(&error, &places));
+        let batch = batch.map_err(|error| failure(&error));
         let failed = batch.is_err();
         if batches.send(batch).await.is_err() || failed {
             return;
@@ -233,10 +268,11 @@ async fn plan(
     session: &Session,
     statement: Statement,
     places: &Places,
-    bytes_read: Arc<AtomicU64>,
+    meter: Arc<Meter>,
 ) -> Result<Plan, SqlError> {
     let rewritten = dialect::rewrite(statement)?;
-    let mut state = state(engine, session, bytes_read);
+    let lake = lake(engine, session);
+    let mut state = state(engine, session, &lake, meter);
     // The one moment that current_date and its like mean throughout the query.
     state.mark_start_execution();
     let statement = PlannerStatement::Statement(Box::new(rewritten.statement));
@@ -244,7 +280,7 @@ async fn plan(
         .statement_to_plan(statement)
         .await
         .map_err(|error| match missing_table(&error) {
-            Some((database, table)) => lake(engine, session).missing(&database, &table, places),
+            Some((database, table)) => lake.missing(&database, &table, places),
             None => sql_error(&error, places),
         })?;
     Ok((plan, state, rewritten.labels))
@@ -254,15 +290,15 @@ fn lake(engine: &Engine, session: &Session) -> LakeCatalog {
     LakeCatalog {
         scope: session.scope.clone(),
         catalog: engine.catalog().clone(),
-        objects: engine.objects().clone(),
+        objects: engine.objects(session),
     }
 }
 
 /// A session of its own for each query: its account's catalog, its database, its count of bytes.
-fn state(engine: &Engine, session: &Session, bytes_read: Arc<AtomicU64>) -> SessionState {
+fn state(engine: &Engine, session: &Session, lake: &LakeCatalog, meter: Arc<Meter>) -> SessionState {
     let template = engine.template();
     let shared = template.runtime_env();
-    let store = CountingStore::new(engine.objects().clone(), bytes_read);
+    let store = CountingStore::new(lake.objects.clone(), meter);
     let runtime = RuntimeEnv {
         memory_pool: shared.memory_pool.clone(),
         disk_manager: shared.disk_manager.clone(),
@@ -270,7 +306,7 @@ fn state(engine: &Engine, session: &Session, bytes_read: Arc<AtomicU64>) -> Sess
         object_store_registry: Arc::new(OneStore(Arc::new(store))),
     };
     let catalogs = MemoryCatalogProviderList::new();
-    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(lake(engine, session)));
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(lake.clone()));
     let database = session.database.to_lowercase();
     SessionStateBuilder::new_from_existing(template.clone())
         .with_config(
@@ -295,5 +331,32 @@ impl ObjectStoreRegistry for OneStore {
 
     fn get_store(&self, _: &url::Url) -> Result<Arc<dyn ObjectStore>, DataFusionError> {
         Ok(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[tokio::test]
+    async fn a_query_that_died_has_not_ended() {
+        let (sender, batches) = mpsc::channel(1);
+        let task = tokio::runtime::Handle::current().spawn(async move {
+            let _sender = sender;
+            panic!("as a bug would");
+        });
+        let mut rows = Rows {
+            columns: Vec::new(),
+            batches,
+            meter: Arc::default(),
+            planning: Duration::ZERO,
+            work: Some(Work::new(task)),
+        };
+        let Some(Err(error)) = rows.next().await else {
+            panic!("the panic was taken for the end")
+        };
+        assert_eq!(error.kind, ErrorKind::Internal);
+        assert!(rows.next().await.is_none());
     }
 }

@@ -25,13 +25,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
         input.configuration.unwrap_or_default(),
         call.clock.now_ms(),
     );
-    call.create_work_group(scope, group).await?;
-    if let Some(tags) = input.tags.filter(|tags| !tags.is_empty()) {
-        let resource = format!("workgroup/{}", input.name);
-        call.update_tags(scope, &resource, move |all| {
-            all.extend(tags.into_iter().map(|tag| (tag.key, tag.value)))
-        })
-        .await?;
-    }
+    let tags = input.tags.into_iter().flatten().map(|tag| (tag.key, tag.value));
+    call.create_work_group(scope, group, tags.collect()).await?;
     Ok(Empty {})
 }

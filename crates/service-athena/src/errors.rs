@@ -18,6 +18,17 @@ pub(crate) fn from_meta(error: MetaError) -> AwsError {
     .with_status(500)
 }
 
+/// The text is of the User Guide's "Service Quotas"; the model has one reason.
+pub(crate) fn too_many_queries() -> AwsError {
+    AwsError::new(
+        "TooManyRequestsException",
+        "You have exceeded the limit for the number of queries you can run concurrently. Reduce the number of \
+         concurrent queries submitted by this account. Contact customer support to request a concurrent query limit \
+         increase.",
+    )
+    .with("Reason", "CONCURRENT_QUERY_LIMIT_EXCEEDED")
+}
+
 /// A statement that is refused before it runs.
 pub(crate) fn malformed(error: &SqlError) -> AwsError {
     invalid(error.message.clone()).with("AthenaErrorCode", "MALFORMED_QUERY")

@@ -55,7 +55,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         None => Place { byte: 0 },
     };
     let limit = input.max_results.unwrap_or(ROWS_MAX);
-    let found = results::page(&call.objects, &execution, from, limit).await?;
+    let found = results::page(&call.objects, call.scope(), &execution, from, limit).await?;
     let rows = found.rows.into_iter().map(|cells| RowShape {
         data: cells
             .into_iter()

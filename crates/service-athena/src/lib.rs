@@ -49,14 +49,20 @@ mod update_prepared_statement;
 mod update_work_group;
 mod work_group;
 
+use std::time::Duration;
+
 use base::{Clock, Random, Scope, Tasks};
 use engine_sql::Engine;
 use protocol_aws::AwsError;
 use store_meta::{Meta, MetaError, Read};
 use store_objects::Objects;
+use tokio_util::sync::CancellationToken;
 
 use executions::{Executions, Request};
-use library::{NAMED_QUERIES, NamedQuery, PREPARED, PreparedStatement, TAGS};
+use library::{NAMED_QUERIES, NamedQuery, PREPARED, PreparedStatement};
+
+/// How often old executions are forgotten.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The service's state.
 pub struct Athena {
@@ -80,6 +86,8 @@ impl Athena {
         tasks: Tasks,
     ) -> Result<Self, MetaError> {
         let executions = Executions::open(meta.clone(), clock.now_ms())?;
+        let stopping = tasks.stopping().clone();
+        tasks.spawn(prune(executions.clone(), meta.clone(), clock.clone(), stopping));
         Ok(Self {
             meta,
             clock,
@@ -92,17 +100,27 @@ impl Athena {
     }
 
     /// The statement that a request runs: its parameters bound, or a prepared one in its place.
-    fn statement_text(&self, scope: &Scope, request: &Request) -> Result<String, AwsError> {
+    async fn statement_text(&self, scope: &Scope, request: &Request) -> Result<String, AwsError> {
         match parameters::execute_statement(&request.query) {
             Some((name, using)) => {
                 let found = self.prepared(scope, &request.work_group, &name)?;
                 let found = found.ok_or_else(|| errors::invalid(format!("PreparedStatement {name} was not found")))?;
                 let given = if using.is_empty() { &request.parameters } else { &using };
-                parameters::bind(&found.query, given)
+                parameters::bind(&found.query, &self.operands(given).await?)
             }
             None if request.parameters.is_empty() => Ok(request.query.clone()),
-            None => parameters::bind(&request.query, &request.parameters),
+            None => parameters::bind(&request.query, &self.operands(&request.parameters).await?),
         }
+    }
+
+    /// Parameters as they may stand in a statement, each one an expression that nothing around it takes apart.
+    async fn operands(&self, parameters: &[String]) -> Result<Vec<String>, AwsError> {
+        let mut operands = Vec::with_capacity(parameters.len());
+        for parameter in parameters {
+            let operand = self.engine.operand(parameter).await;
+            operands.push(operand.map_err(|error| errors::malformed(&error))?);
+        }
+        Ok(operands)
     }
 
     fn named_query(&self, scope: &Scope, id: &str) -> Result<Option<NamedQuery>, AwsError> {
@@ -111,36 +129,27 @@ impl Athena {
             .map_err(errors::from_meta)
     }
 
-    fn has_named_queries(&self, scope: &Scope, work_group: &str) -> Result<bool, AwsError> {
-        let mut found = false;
-        let visited = self.meta.read(|s| {
-            s.visit(&NAMED_QUERIES, &(scope.clone(),), None, |_, query| {
-                found = query.work_group == work_group;
-                !found
-            })
-        });
-        visited.map(|()| found).map_err(errors::from_meta)
-    }
-
     fn prepared(&self, scope: &Scope, work_group: &str, name: &str) -> Result<Option<PreparedStatement>, AwsError> {
         let key = (scope.clone(), work_group.to_owned(), name.to_owned());
         self.meta.read(|s| s.get(&PREPARED, &key)).map_err(errors::from_meta)
     }
+}
 
-    /// Forgets a work group's named queries, prepared statements and tags.
-    async fn forget_library(&self, scope: &Scope, work_group: &str) -> Result<(), AwsError> {
-        let (scope, work_group) = (scope.clone(), work_group.to_owned());
-        let forgotten = self.meta.write(move |tx| {
-            for (key, query) in tx.scan(&NAMED_QUERIES, &(scope.clone(),), None, usize::MAX)? {
-                if query.work_group == work_group {
-                    tx.delete(&NAMED_QUERIES, &key)?;
-                }
-            }
-            tx.delete(&TAGS, &(scope.clone(), format!("workgroup/{work_group}")))?;
-            tx.delete_prefix(&PREPARED, &(scope, work_group))?;
-            Ok(())
-        });
-        forgotten.await.map_err(errors::from_meta)
+/// Forgets from time to time what is too old.
+async fn prune(executions: Executions, meta: Meta, clock: Clock, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = clock.sleep(PRUNE_EVERY) => {}
+            () = stopping.cancelled() => return,
+        }
+        let pruned = executions.prune(clock.now_ms()).await;
+        let pruned = match pruned {
+            Ok(()) => meta.write(library::forget_spent_tokens).await,
+            failed => failed,
+        };
+        if let Err(error) = pruned {
+            tracing::error!(%error, "old queries could not be forgotten");
+        }
     }
 }
 

@@ -21,10 +21,6 @@ pub(crate) struct Written {
 pub(crate) enum OutputError {
     Query(SqlError),
     Store(ObjectError),
-    /// The query read more than its work group allows.
-    CutOff {
-        limit: u64,
-    },
 }
 
 impl From<SqlError> for OutputError {
@@ -84,7 +80,6 @@ pub(crate) async fn write_rows(
     objects: &Objects,
     (bucket, key): (&str, &str),
     rows: &mut Rows,
-    cutoff_bytes: Option<u64>,
 ) -> Result<Written, OutputError> {
     let mut file = File::begin(objects, bucket, key)?;
     for (index, column) in rows.columns().iter().enumerate() {
@@ -95,7 +90,6 @@ pub(crate) async fn write_rows(
     let mut value = String::new();
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        check_cutoff(rows, cutoff_bytes)?;
         let text = BatchText::new(&batch);
         for row in 0..text.rows() {
             for column in 0..text.columns() {
@@ -112,7 +106,6 @@ pub(crate) async fn write_rows(
             }
         }
     }
-    check_cutoff(rows, cutoff_bytes)?;
     Ok(file.finish().await?)
 }
 
@@ -151,13 +144,6 @@ pub(crate) async fn write_lines(
         file.written.rows += 1;
     }
     Ok(file.finish().await?)
-}
-
-fn check_cutoff(rows: &Rows, cutoff_bytes: Option<u64>) -> Result<(), OutputError> {
-    match cutoff_bytes {
-        Some(limit) if rows.bytes_scanned() > limit => Err(OutputError::CutOff { limit }),
-        _ => Ok(()),
-    }
 }
 
 fn separate(text: &mut String, column: usize) {
@@ -248,6 +234,17 @@ pub(crate) fn store_failure(error: &ObjectError, bucket: &str) -> SqlError {
         ),
         other => SqlError::new(ErrorKind::Internal, format!("The result could not be written: {other}")),
     }
+}
+
+/// The bucket of the result belongs to another account.
+pub(crate) fn denied(url: &str) -> SqlError {
+    SqlError::new(
+        ErrorKind::User,
+        format!(
+            "Access denied when writing output to url: {url} . Please ensure you are allowed to access the S3 bucket. \
+             If you are encrypting query results with KMS key, please ensure you are allowed to access your KMS key"
+        ),
+    )
 }
 
 /// Whole milliseconds between two moments.

@@ -17,6 +17,8 @@ pub(crate) fn page<T, K: Serialize + DeserializeOwned>(
     read: impl FnOnce(Option<&K>, usize) -> Result<Vec<T>, AwsError>,
     key: impl FnOnce(&T) -> K,
 ) -> Result<(Vec<T>, Option<String>), AwsError> {
+    // Nothing on a page would be the end, and the rest would never be seen.
+    let size = if size == 0 { PAGE_MAX } else { size };
     let after = token.filter(|token| !token.is_empty()).map(decode).transpose()?;
     let mut items = read(after.as_ref(), size + 1)?;
     if items.len() <= size {

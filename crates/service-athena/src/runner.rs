@@ -1,6 +1,8 @@
 //! Carries a query from its submission to its result.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 
 use base::Scope;
 use engine_sql::{ColumnInfo, ErrorKind, Outcome, Session, SqlError, Statement};
@@ -35,10 +37,12 @@ pub(crate) async fn run(athena: Arc<Athena>, job: Job) {
         cutoff_bytes,
         cancel,
     } = job;
-    let work = work(&athena, &scope, &mut execution, statement, cutoff_bytes);
+    let work = guarded(work(&athena, &scope, &mut execution, statement, cutoff_bytes));
     let stopping = athena.tasks.stopping();
     let ended = tokio::select! {
-        ended = work => ended,
+        ended = work => ended.unwrap_or_else(|Panicked| {
+            Err(End::Failed(SqlError::new(ErrorKind::Internal, "The query failed inside the server.")))
+        }),
         () = cancel.cancelled() => Err(End::Cancelled("Query cancelled by user".to_owned())),
         () = stopping.cancelled() => Err(End::Failed(SqlError::new(
             ErrorKind::Internal,
@@ -64,15 +68,37 @@ pub(crate) async fn run(athena: Arc<Athena>, job: Job) {
             execution.failure = Some(failure(&error));
         }
     }
-    let id = execution.id.clone();
     tracing::debug!(
-        id,
+        id = execution.id,
         state = execution.state.as_str(),
         reason = execution.reason,
         "a query has ended"
     );
-    if let Err(error) = athena.executions.finish(&scope, execution).await {
-        tracing::error!(%error, id, "the end of a query could not be kept");
+    athena
+        .executions
+        .finish(&scope, execution, &athena.clock, stopping)
+        .await;
+}
+
+#[derive(Debug)]
+struct Panicked;
+
+/// Runs `work`; a panic in it is an outcome, because somebody waits for one.
+async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(Err(Panicked)), |poll| poll.map(Ok))
+    })
+    .await
+}
+
+impl From<SqlError> for End {
+    fn from(error: SqlError) -> Self {
+        match error.kind {
+            ErrorKind::Cancelled | ErrorKind::CutOff => Self::Cancelled(error.message),
+            _ => Self::Failed(error),
+        }
     }
 }
 
@@ -83,16 +109,20 @@ async fn work(
     statement: Statement,
     cutoff_bytes: Option<u64>,
 ) -> Result<Written, End> {
-    let slot = athena.engine.slot().await.map_err(End::Failed)?;
+    let slot = athena.engine.slot().await.map_err(End::from)?;
     let started = athena.clock.now_ms();
     execution.statistics.queue_ms = elapsed_ms(execution.submitted_ms, started);
     athena.executions.mark_running(&execution.id);
     let bucket = execution.output_bucket.clone();
     // Found out before the work is done, not after.
-    athena
+    let owner = athena
         .objects
         .bucket(&bucket)
-        .map_err(|error| End::Failed(output::store_failure(&error, &bucket)))?;
+        .map_err(|error| End::Failed(output::store_failure(&error, &bucket)))?
+        .owner;
+    if owner.account != scope.account {
+        return Err(End::Failed(output::denied(&execution.output_url())));
+    }
     let database = execution
         .request
         .database
@@ -101,8 +131,9 @@ async fn work(
     let session = Session {
         scope: scope.clone(),
         database,
+        read_bytes_max: cutoff_bytes,
     };
-    let outcome = athena.engine.run(&session, statement).await.map_err(End::Failed)?;
+    let outcome = athena.engine.run(&session, statement).await.map_err(End::from)?;
     let key = execution.output_key.clone();
     let place = (bucket.as_str(), key.as_str());
     let objects = &athena.objects;
@@ -117,7 +148,7 @@ async fn work(
             let written = if execution.has_header() {
                 execution.columns = rows.columns().iter().map(Column::from).collect();
                 let metadata = output::write_metadata(objects, place, &execution.columns);
-                both(output::write_rows(objects, place, &mut rows, cutoff_bytes), metadata).await
+                both(output::write_rows(objects, place, &mut rows), metadata).await
             } else {
                 let plan = ColumnInfo {
                     name: "Query Plan".to_owned(),
@@ -137,10 +168,8 @@ async fn work(
     drop(slot);
     execution.statistics.engine_ms = elapsed_ms(started, athena.clock.now_ms());
     written.map_err(|error| match error {
-        OutputError::Query(error) if error.kind == ErrorKind::Cancelled => End::Cancelled(error.message),
-        OutputError::Query(error) => End::Failed(error),
+        OutputError::Query(error) => End::from(error),
         OutputError::Store(error) => End::Failed(output::store_failure(&error, &bucket)),
-        OutputError::CutOff { limit } => End::Cancelled(format!("Bytes scanned limit was exceeded: {limit} bytes")),
     })
 }
 
@@ -166,12 +195,23 @@ fn failure(error: &SqlError) -> Failure {
         ErrorKind::BadData => (USER, 1001, false),
         ErrorKind::User | ErrorKind::NotSupported => (USER, 1000, false),
         ErrorKind::ResourcesExhausted => (SYSTEM, 0, true),
-        ErrorKind::Cancelled | ErrorKind::Internal => (SYSTEM, 1, true),
+        ErrorKind::Cancelled | ErrorKind::CutOff | ErrorKind::Internal => (SYSTEM, 1, true),
     };
     Failure {
         category,
         kind,
         retryable,
         message: error.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_outcome() {
+        assert!(guarded(async { panic!("as a bug would") }).await.is_err());
+        assert_eq!(guarded(async { tokio::task::yield_now().await }).await.ok(), Some(()));
     }
 }

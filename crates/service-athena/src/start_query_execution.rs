@@ -40,10 +40,11 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
     if !work_group.enabled {
         return Err(errors::invalid(format!("WorkGroup {} is disabled.", work_group.name)));
     }
-    let result_configuration = match input.result_configuration {
-        Some(own) if !work_group.enforces() && own.contains_key("OutputLocation") => own,
-        _ => work_group.result_configuration(),
-    };
+    let mut result_configuration = work_group.result_configuration();
+    if !work_group.enforces() {
+        // What the client does not say is as the group has it.
+        result_configuration.extend(input.result_configuration.unwrap_or_default());
+    }
     let (bucket, prefix) = output_location(&result_configuration)?;
     let context = input.query_execution_context.unwrap_or_default();
     let request = Request {
@@ -55,8 +56,12 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         parameters: input.execution_parameters.unwrap_or_default(),
         result_configuration,
     };
-    let text = call.statement_text(scope, &request)?;
-    let statement = call.engine.parse(&text).map_err(|error| errors::malformed(&error))?;
+    let text = call.statement_text(scope, &request).await?;
+    let statement = call
+        .engine
+        .parse(&text)
+        .await
+        .map_err(|error| errors::malformed(&error))?;
     let id = call.random.uuid().to_string();
     let extension = if statement.statement_type() == "DML" {
         "csv"
@@ -75,17 +80,16 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         completed_ms: None,
         statistics: Statistics::default(),
         columns: Vec::new(),
+        token: input.client_request_token,
         request,
         id: id.clone(),
     };
-    let submitted = call
-        .executions
-        .submit(scope, execution.clone(), input.client_request_token)
-        .await;
+    let submitted = call.executions.submit(scope, execution.clone()).await;
     let (submitted, cancel) = submitted.map_err(errors::from_meta)?;
     let query_execution_id = match submitted {
         Submitted::Repeated(earlier) => earlier,
         Submitted::Conflict => return Err(errors::invalid("Idempotent parameters do not match")),
+        Submitted::TooMany => return Err(errors::too_many_queries()),
         Submitted::New => {
             let job = Job {
                 scope: scope.clone(),

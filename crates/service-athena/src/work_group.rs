@@ -1,12 +1,15 @@
 //! Work groups: where results go and how far queries may go.
 
+use std::collections::BTreeMap;
+
 use base::{Millis, Scope};
 use protocol_aws::{AwsError, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store_meta::{Keyspace, Read};
 
-use crate::{Athena, errors};
+use crate::library::TAGS;
+use crate::{Athena, errors, executions, library};
 
 const WORK_GROUPS: Keyspace<(Scope, String), WorkGroup> = Keyspace::new("athena/work-groups");
 
@@ -171,12 +174,20 @@ impl Athena {
         Ok(groups)
     }
 
-    pub(crate) async fn create_work_group(&self, scope: &Scope, group: WorkGroup) -> Result<(), AwsError> {
+    pub(crate) async fn create_work_group(
+        &self,
+        scope: &Scope,
+        group: WorkGroup,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), AwsError> {
         let key = (scope.clone(), group.name.clone());
         let created = self.meta.write(move |tx| {
             let free = group.name != PRIMARY && tx.get(&WORK_GROUPS, &key)?.is_none();
             if free {
                 tx.put(&WORK_GROUPS, &key, &group)?;
+                if !tags.is_empty() {
+                    tx.put(&TAGS, &(key.0, format!("workgroup/{}", key.1)), &tags)?;
+                }
             }
             Ok(free)
         });
@@ -210,12 +221,31 @@ impl Athena {
         }
     }
 
-    pub(crate) async fn delete_work_group(&self, scope: &Scope, name: &str) -> Result<(), AwsError> {
+    /// Deletes a work group in one step, with what is in it if that is asked for.
+    pub(crate) async fn delete_work_group(&self, scope: &Scope, name: &str, recursive: bool) -> Result<(), AwsError> {
+        enum Deleted {
+            Done,
+            NotEmpty,
+            NotFound,
+        }
         let key = (scope.clone(), name.to_owned());
-        let deleted = self.meta.write(move |tx| tx.delete(&WORK_GROUPS, &key));
+        let deleted = self.meta.write(move |tx| {
+            let (scope, name) = &key;
+            if tx.get(&WORK_GROUPS, &key)?.is_none() {
+                return Ok(Deleted::NotFound);
+            }
+            if !recursive && !(executions::none_in(tx, scope, name)? && library::none_in(tx, scope, name)?) {
+                return Ok(Deleted::NotEmpty);
+            }
+            executions::forget_all_in(tx, scope, name)?;
+            library::forget_all_in(tx, scope, name)?;
+            tx.delete(&WORK_GROUPS, &key)?;
+            Ok(Deleted::Done)
+        });
         match deleted.await.map_err(errors::from_meta)? {
-            true => Ok(()),
-            false => Err(not_found(name)),
+            Deleted::Done => Ok(()),
+            Deleted::NotEmpty => Err(errors::invalid(format!("WorkGroup {name} is not empty"))),
+            Deleted::NotFound => Err(not_found(name)),
         }
     }
 }

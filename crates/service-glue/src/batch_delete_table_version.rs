@@ -38,16 +38,19 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         .map_err(from_catalog)?;
     let mut errors = Vec::new();
     for version_id in input.version_ids {
-        let version = crate::version_id::parse(&version_id)?;
-        let deleted = call
-            .catalog
-            .delete_table_version(scope, &input.database_name, &input.table_name, version)
-            .await;
-        if let Err(error) = deleted {
+        let deleted = match crate::version_id::parse(&version_id) {
+            Ok(version) => {
+                let (database, table) = (&input.database_name, &input.table_name);
+                let deleted = call.catalog.delete_table_version(scope, database, table, version).await;
+                deleted.map_err(ErrorDetail::from)
+            }
+            Err(error) => Err(ErrorDetail::from(error)),
+        };
+        if let Err(error_detail) = deleted {
             errors.push(TableVersionError {
                 table_name: input.table_name.clone(),
                 version_id,
-                error_detail: error.into(),
+                error_detail,
             });
         }
     }

@@ -1,6 +1,6 @@
 //! CreateDatabase: makes a database.
 
-use engine_catalog::{DatabaseSpec, Parameters, Tagged};
+use engine_catalog::{DatabaseSpec, Parameters};
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
@@ -18,17 +18,9 @@ pub(crate) struct Input {
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
     let scope = scope(call, input.catalog_id.as_deref())?;
-    let name = input.database_input.name.clone();
     call.catalog
-        .create_database(scope, input.database_input)
+        .create_tagged_database(scope, input.database_input, input.tags.unwrap_or_default())
         .await
         .map_err(from_catalog)?;
-    if let Some(tags) = input.tags.filter(|tags| !tags.is_empty()) {
-        let tagged = Tagged::Database(name);
-        call.catalog
-            .update_tags(scope, &tagged, |all| all.extend(tags))
-            .await
-            .map_err(from_catalog)?;
-    }
     Ok(Empty {})
 }

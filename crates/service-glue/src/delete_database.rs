@@ -1,5 +1,6 @@
 //! DeleteDatabase: removes a database with its tables.
 
+use engine_catalog::DeleteTables;
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
@@ -17,7 +18,7 @@ pub(crate) struct Input {
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
     let scope = scope(call, input.catalog_id.as_deref())?;
     call.catalog
-        .delete_database(scope, &input.name)
+        .delete_database(scope, &input.name, DeleteTables::Too)
         .await
         .map_err(from_catalog)?;
     Ok(Empty {})

@@ -14,6 +14,7 @@ pub(crate) fn from_catalog(error: CatalogError) -> AwsError {
         }
         E::PartitionNotFound { .. } => ("EntityNotFoundException", "Cannot find partition.".to_owned()),
         E::DatabaseExists { .. } => ("AlreadyExistsException", "Database already exists.".to_owned()),
+        E::DatabaseNotEmpty { database } => ("InvalidInputException", format!("Database {database} is not empty.")),
         E::TableExists { .. } => ("AlreadyExistsException", "Table already exists.".to_owned()),
         E::PartitionExists { .. } => ("AlreadyExistsException", "Partition already exists.".to_owned()),
         E::VersionMismatch { .. } => (
@@ -51,7 +52,12 @@ pub(crate) struct ErrorDetail {
 
 impl From<CatalogError> for ErrorDetail {
     fn from(error: CatalogError) -> Self {
-        let error = from_catalog(error);
+        from_catalog(error).into()
+    }
+}
+
+impl From<AwsError> for ErrorDetail {
+    fn from(error: AwsError) -> Self {
         Self {
             error_code: error.code.into_owned(),
             error_message: error.message,

@@ -1,8 +1,10 @@
 //! Carries statements out on the catalog.
 
+use std::collections::HashSet;
+
 use engine_catalog::{
-    CatalogError, DatabaseSpec, Parameters, PartitionFilter, PartitionSpec, PartitionValues, Serde, StorageDescriptor,
-    Table, TableSpec, TableUpdate,
+    CatalogError, Column, DatabaseSpec, DeleteTables, Parameters, Partition, PartitionFilter, PartitionSpec,
+    PartitionValues, Serde, StorageDescriptor, Table, TableSpec, TableUpdate,
 };
 use regex::Regex;
 
@@ -11,12 +13,13 @@ use super::repair::repair;
 use super::show_create::show_create_table;
 use super::{CreateTable, Ddl, PartitionPart, TableName, storage};
 use crate::engine::{Engine, Session};
+use crate::scan::check_value;
 use crate::{ColumnInfo, SqlError, TextResult};
 
 /// How often a change starts over because somebody else changed the table meanwhile.
 const ATTEMPTS_MAX: usize = 16;
 /// How many partitions one transaction adds.
-const PARTITIONS_PER_WRITE: usize = 1_000;
+pub(super) const PARTITIONS_PER_WRITE: usize = 1_000;
 
 pub(crate) async fn run(engine: &Engine, session: &Session, ddl: Ddl) -> Result<TextResult, SqlError> {
     let run = Run { engine, session };
@@ -71,22 +74,25 @@ pub(crate) async fn run(engine: &Engine, session: &Session, ddl: Ddl) -> Result<
         } => run.drop_partitions(&table, if_exists, partitions).await,
         Ddl::AddColumns { table, columns } => {
             run.update(&table, |spec| {
-                spec.storage_descriptor
-                    .get_or_insert_default()
-                    .columns
-                    .extend(columns.clone())
+                let all = spec.columns().iter().chain(&spec.partition_keys).chain(&columns);
+                refuse_duplicates(all)?;
+                let storage = spec.storage_descriptor.get_or_insert_default();
+                storage.columns.extend(columns.clone());
+                Ok(())
             })
             .await
         }
         Ddl::SetLocation { table, location } => {
             run.update(&table, |spec| {
-                spec.storage_descriptor.get_or_insert_default().location = Some(location.clone())
+                spec.storage_descriptor.get_or_insert_default().location = Some(location.clone());
+                Ok(())
             })
             .await
         }
         Ddl::SetProperties { table, properties } => {
             run.update(&table, |spec| {
-                spec.parameters.get_or_insert_default().extend(properties.clone())
+                spec.parameters.get_or_insert_default().extend(properties.clone());
+                Ok(())
             })
             .await
         }
@@ -191,18 +197,15 @@ impl<'r> Run<'r> {
 
     async fn drop_database(&self, name: &str, if_exists: bool, cascade: bool) -> Result<TextResult, SqlError> {
         let (catalog, scope) = (self.engine.catalog(), &self.session.scope);
-        match catalog.tables(scope, name, None, 1, |_| true) {
-            Err(CatalogError::DatabaseNotFound { .. }) if if_exists => return Ok(TextResult::nothing()),
-            Ok(tables) if !tables.is_empty() && !cascade => {
-                return Err(SqlError::user(format!(
-                    "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. \
-                     InvalidOperationException(message:Database {name} is not empty. One or more tables exist.)"
-                )));
-            }
-            outcome => drop(outcome?),
+        let tables = if cascade {
+            DeleteTables::Too
+        } else {
+            DeleteTables::Refuse
+        };
+        match catalog.delete_database(scope, name, tables).await {
+            Err(CatalogError::DatabaseNotFound { .. }) if if_exists => Ok(TextResult::nothing()),
+            outcome => Ok(outcome.map(|()| TextResult::nothing())?),
         }
-        catalog.delete_database(scope, name).await?;
-        Ok(TextResult::nothing())
     }
 
     async fn create_table(&self, create: CreateTable) -> Result<TextResult, SqlError> {
@@ -230,7 +233,11 @@ impl<'r> Run<'r> {
         let table = self.table(name)?;
         let specs = partitions
             .into_iter()
-            .map(|(parts, location)| Ok(partition_spec(&table, full_values(&table, &parts)?, location)))
+            .map(|(parts, location)| {
+                let values = full_values(&table, &parts)?;
+                check_types(&table, &values)?;
+                Ok(partition_spec(&table, values, location))
+            })
             .collect::<Result<Vec<_>, SqlError>>()?;
         let (catalog, scope) = (self.engine.catalog(), &self.session.scope);
         for specs in specs.chunks(PARTITIONS_PER_WRITE) {
@@ -259,17 +266,17 @@ impl<'r> Run<'r> {
         let mut dropped: Vec<PartitionValues> = Vec::new();
         for parts in partitions {
             // A part of the keys stands for every partition that agrees with it.
-            let conditions: Vec<_> = parts
+            let matchers = parts
                 .iter()
-                .map(|(key, value)| format!("\"{key}\" = '{}'", value.replace('\'', "''")))
-                .collect();
-            let filter = PartitionFilter::parse(&conditions.join(" and "), &table.spec.partition_keys)?;
-            let keep = |partition: &engine_catalog::Partition| filter.matches(&partition.spec.values);
+                .map(|part| PartMatcher::new(&table, part))
+                .collect::<Result<Vec<_>, _>>()?;
+            let keep = |partition: &Partition| matchers.iter().all(|matcher| matcher.matches(&partition.spec.values));
             let found = catalog.partitions(scope, &table.database, &table.spec.name, None, usize::MAX, keep)?;
             if found.is_empty() && !if_exists {
+                let parts: Vec<_> = parts.iter().map(|(key, value)| format!("{key}='{value}'")).collect();
                 return Err(SqlError::user(format!(
                     "FAILED: SemanticException [Error 10006]: Partition not found ({})",
-                    conditions.join(", ")
+                    parts.join(", ")
                 )));
             }
             dropped.extend(found.into_iter().map(|partition| partition.spec.values));
@@ -281,11 +288,15 @@ impl<'r> Run<'r> {
     }
 
     /// Changes the table, starting over where somebody else was faster.
-    async fn update(&self, name: &TableName, change: impl Fn(&mut TableSpec)) -> Result<TextResult, SqlError> {
+    async fn update(
+        &self,
+        name: &TableName,
+        change: impl Fn(&mut TableSpec) -> Result<(), SqlError>,
+    ) -> Result<TextResult, SqlError> {
         for _ in 0..ATTEMPTS_MAX {
             let table = self.table(name)?;
             let mut spec = table.spec;
-            change(&mut spec);
+            change(&mut spec)?;
             let update = TableUpdate {
                 expected_version: Some(table.version),
                 skip_archive: false,
@@ -318,25 +329,7 @@ fn table_spec(create: CreateTable) -> Result<TableSpec, SqlError> {
             "FAILED: SemanticException the LOCATION {location} is not an s3:// path"
         )));
     }
-    if let Some(twice) = create
-        .columns
-        .iter()
-        .chain(&create.partitioned_by)
-        .enumerate()
-        .find(|(index, column)| {
-            create
-                .columns
-                .iter()
-                .chain(&create.partitioned_by)
-                .take(*index)
-                .any(|c| c.name == column.name)
-        })
-    {
-        return Err(SqlError::user(format!(
-            "FAILED: SemanticException [Error 10036]: Duplicate column name: {}",
-            twice.1.name
-        )));
-    }
+    refuse_duplicates(create.columns.iter().chain(&create.partitioned_by))?;
     let format = create.stored_as.as_deref().unwrap_or("TEXTFILE");
     let [input, output, serde] = storage::named(format).ok_or_else(|| {
         SqlError::user(format!(
@@ -377,6 +370,64 @@ fn table_spec(create: CreateTable) -> Result<TableSpec, SqlError> {
         parameters: Some(parameters),
         ..TableSpec::default()
     })
+}
+
+fn refuse_duplicates<'c>(columns: impl Iterator<Item = &'c Column>) -> Result<(), SqlError> {
+    let mut seen = HashSet::new();
+    for column in columns {
+        if !seen.insert(column.name.to_lowercase()) {
+            return Err(SqlError::user(format!(
+                "FAILED: SemanticException [Error 10036]: Duplicate column name: {}",
+                column.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_types(table: &Table, values: &PartitionValues) -> Result<(), SqlError> {
+    for (value, key) in values.0.iter().zip(&table.spec.partition_keys) {
+        if !check_value(value, key)? {
+            let key_type = key.type_name.as_deref().unwrap_or("string");
+            return Err(SqlError::user(format!(
+                "FAILED: SemanticException [Error 10248]: Cannot add partition column {} of type string as it cannot \
+                 be converted to type {key_type}",
+                key.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Which partitions one `key='value'` stands for.
+struct PartMatcher {
+    place: usize,
+    value: String,
+    /// By the key's type, where the value is of it: `'01'` is 1.
+    typed: Option<PartitionFilter>,
+}
+
+impl PartMatcher {
+    fn new(table: &Table, (key, value): &PartitionPart) -> Result<Self, SqlError> {
+        let keys = &table.spec.partition_keys;
+        let place = keys.iter().position(|own| own.name.eq_ignore_ascii_case(key));
+        let place = place.ok_or_else(|| {
+            SqlError::user(format!(
+                "FAILED: SemanticException [Error 10098]: {key} is no partition key of the table"
+            ))
+        })?;
+        let condition = format!("\"{key}\" = '{}'", value.replace('\'', "''"));
+        Ok(Self {
+            place,
+            value: value.clone(),
+            typed: PartitionFilter::parse(&condition, keys).ok(),
+        })
+    }
+
+    /// The same text first, so that a partition whose value is not of its key's type can be dropped too.
+    fn matches(&self, values: &PartitionValues) -> bool {
+        values.0.get(self.place) == Some(&self.value) || self.typed.as_ref().is_some_and(|typed| typed.matches(values))
+    }
 }
 
 /// The values of all the table's keys, in their order.

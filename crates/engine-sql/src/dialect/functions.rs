@@ -2,14 +2,15 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, UnaryOperator, Value,
+    Array, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, NullTreatment, ObjectName, OrderByExpr,
+    OrderByOptions, UnaryOperator, Value,
 };
 
 use crate::SqlError;
 
 /// The same function under another name.
-const RENAMED: [(&str, &str); 36] = [
+const RENAMED: [(&str, &str); 39] = [
     ("any_value", "first_value"),
     ("arbitrary", "first_value"),
     ("approx_percentile", "approx_percentile_cont"),
@@ -24,7 +25,10 @@ const RENAMED: [(&str, &str); 36] = [
     ("levenshtein_distance", "levenshtein"),
     ("pow", "power"),
     ("rand", "random"),
-    ("sequence", "generate_series"),
+    ("sequence", "trino_sequence"),
+    ("lpad", "trino_lpad"),
+    ("rpad", "trino_rpad"),
+    ("repeat", "trino_repeat"),
     ("split", "string_to_array"),
     ("truncate", "trunc"),
     ("variance", "var_samp"),
@@ -168,6 +172,16 @@ fn rewrite_function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
                 vec![string.clone(), pattern.clone(), with.clone(), text("g")],
             )));
         }
+        ("split", Some([string, separator])) => {
+            // The planner makes nothing of the empty text.
+            let empty = Expr::Array(Array {
+                elem: vec![text("")],
+                named: true,
+            });
+            let is_empty = binary(nested(string.clone()), BinaryOperator::Eq, text(""));
+            let pieces = call("string_to_array", vec![string.clone(), separator.clone()]);
+            return Ok(Some(case(is_empty, empty, Some(pieces))));
+        }
         ("log", Some([base, value])) => return Ok(Some(call("log", vec![base.clone(), value.clone()]))),
         ("count_if", Some([condition])) => {
             let counted = case(condition.clone(), number("1"), None);
@@ -213,6 +227,9 @@ fn rewrite_function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
             return Ok(Some(call("trino_date_field", vec![text(field), value.clone()])));
         }
         _ => {}
+    }
+    if matches!(name.as_str(), "arbitrary" | "any_value") && function.null_treatment.is_none() {
+        function.null_treatment = Some(NullTreatment::IgnoreNulls);
     }
     if let Some((_, planner)) = RENAMED.iter().find(|(trino, _)| *trino == name) {
         rename(function, planner);

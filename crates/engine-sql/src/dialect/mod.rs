@@ -1,5 +1,6 @@
 //! The query language: Trino's, as Athena speaks it.
 
+mod chains;
 mod functions;
 mod places;
 mod rewrite;
@@ -10,7 +11,7 @@ use std::any::TypeId;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use crate::SqlError;
 pub(crate) use places::Places;
@@ -83,8 +84,44 @@ impl Dialect for TrinoDialect {
 
 /// Parses one statement. Every name is folded to lower case, quoted or not.
 pub(crate) fn parse(text: &str) -> Result<Statement, SqlError> {
-    let dialect = TrinoDialect;
-    let mut tokens = Tokenizer::new(&dialect, text)
+    let tokens = values::with_rows(tokens(text)?);
+    let mut parser = parser(tokens);
+    let statement = parser.parse_statement().map_err(syntax)?;
+    while parser.consume_token(&Token::SemiColon) {}
+    expect_end(&parser)?;
+    Ok(statement)
+}
+
+/// The text that may stand in place of a parameter that was given as `text`: what must be one expression stays one
+/// whatever it is put between.
+pub(crate) fn operand(text: &str) -> Result<String, SqlError> {
+    let tokens = tokens(text)?;
+    let mut words = tokens
+        .iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let literal = match (words.next(), words.next()) {
+        (Some(only), None) => matches!(only.token, Token::Number(..) | Token::SingleQuotedString(_)),
+        _ => false,
+    };
+    let commented = tokens.iter().any(|token| {
+        matches!(
+            token.token,
+            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
+        )
+    });
+    let mut parser = parser(tokens);
+    parser.parse_expr().map_err(syntax)?;
+    expect_end(&parser)?;
+    Ok(match (literal, commented) {
+        (true, false) => format!(" {} ", text.trim()),
+        // Behind a comment, only a new line is sure to be read.
+        (_, true) => format!(" ({text}\n) "),
+        (false, false) => format!(" ({}) ", text.trim()),
+    })
+}
+
+fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+    let mut tokens = Tokenizer::new(&TrinoDialect, text)
         .tokenize_with_location()
         .map_err(|error| {
             SqlError::syntax(format!(
@@ -101,16 +138,21 @@ pub(crate) fn parse(text: &str) -> Result<Statement, SqlError> {
             word.quote_style = Some('"');
         }
     }
-    let tokens = values::with_rows(tokens);
-    let mut parser = Parser::new(&dialect)
+    chains::check(&tokens)?;
+    Ok(tokens)
+}
+
+fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
+    Parser::new(&TrinoDialect)
         .with_recursion_limit(DEPTH_MAX)
-        .with_tokens_with_locations(tokens);
-    let statement = parser.parse_statement().map_err(syntax)?;
-    while parser.consume_token(&Token::SemiColon) {}
-    match parser.peek_token().token {
-        Token::EOF => Ok(statement),
+        .with_tokens_with_locations(tokens)
+}
+
+fn expect_end(parser: &Parser<'_>) -> Result<(), SqlError> {
+    let token = parser.peek_token();
+    match token.token {
+        Token::EOF => Ok(()),
         _ => {
-            let token = parser.peek_token();
             let (line, column) = (token.span.start.line, token.span.start.column);
             Err(SqlError::syntax(format!(
                 "line {line}:{column}: mismatched input '{}'. Expecting: <EOF>",
@@ -149,6 +191,23 @@ fn syntax(error: ParserError) -> SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operands_stay_one_expression() {
+        for (text, expect) in [
+            ("7", " 7 "),
+            (" 'it''s' ", " 'it''s' "),
+            ("-1", " (-1) "),
+            ("1 or true", " (1 or true) "),
+            ("1 -- one", " (1 -- one\n) "),
+            ("date '2013-01-01'", " (date '2013-01-01') "),
+        ] {
+            assert_eq!(operand(text).unwrap(), expect);
+        }
+        for text in ["", "1) or (1=1", "1, 2", "1; select 2", "select 1", "'open", "-- only"] {
+            assert!(operand(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn syntax_errors_tell_the_place() {

@@ -188,6 +188,9 @@ fn times(array: &ArrayRef) -> Result<Vec<Option<NaiveDateTime>>> {
 
 fn date_field(field: &ArrayRef, value: &ArrayRef) -> Result<ArrayRef> {
     let field = strings(field)?;
+    if field.is_empty() {
+        return Ok(Arc::new(Int64Array::from(Vec::<i64>::new())));
+    }
     let local = match value.data_type() {
         DataType::Date32 | DataType::Interval(_) | DataType::Time32(_) | DataType::Time64(_) => value.clone(),
         _ => micros(value)?,

@@ -5,7 +5,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, internal_err, plan_err};
 use datafusion::functions::math::expr_fn::round;
-use datafusion::functions_nested::expr_fn::{array_element, map_extract};
+use datafusion::functions_nested::expr_fn::{array_element, array_length, map_extract};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
@@ -92,6 +92,10 @@ impl FunctionRewrite for TypedRewrite {
     }
 }
 
+fn is_nested(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::List(item) if matches!(item.data_type(), DataType::List(_)))
+}
+
 fn rewrite_function(mut function: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let type_of = |at: usize, function: &ScalarFunction| match function.args.get(at) {
         Some(arg) => arg.get_type(schema),
@@ -113,6 +117,10 @@ fn rewrite_function(mut function: ScalarFunction, schema: &DFSchema) -> Result<T
         // Whole numbers are their own rounding, and stay whole numbers.
         "round" | "ceil" | "floor" | "trunc" if type_of(0, &function)?.is_integer() && function.args.len() == 1 => {
             Ok(Transformed::yes(function.args.remove(0)))
+        }
+        // The planner counts what is within the items too.
+        "cardinality" if is_nested(&type_of(0, &function)?) => {
+            Ok(Transformed::yes(array_length(function.args.remove(0))))
         }
         // The planner makes a timestamp of a date.
         "date_trunc" if type_of(1, &function)? == DataType::Date32 => {

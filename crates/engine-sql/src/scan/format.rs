@@ -1,7 +1,9 @@
 //! How a table's files are to be read, by its SerDe.
 
 use engine_catalog::{StorageDescriptor, Table};
+use engine_formats::JsonOptions;
 
+use super::delimiter::Delimiter;
 use crate::SqlError;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -23,15 +25,20 @@ pub(crate) enum RowFormat {
     Json {
         /// A line that is no JSON object is a row of NULLs instead of an error.
         ignore_malformed: bool,
+        options: JsonOptions,
     },
     /// OpenCSVSerde.
-    Quoted { separator: u8, quote: u8, escape: u8 },
+    Quoted {
+        separator: Delimiter,
+        quote: Delimiter,
+        escape: Delimiter,
+    },
     /// LazySimpleSerDe.
     Delimited {
-        field: u8,
-        item: u8,
-        key: u8,
-        escape: Option<u8>,
+        field: Delimiter,
+        item: Delimiter,
+        key: Delimiter,
+        escape: Option<Delimiter>,
         null: String,
     },
 }
@@ -51,16 +58,19 @@ impl Format {
             return Ok(Self::Parquet);
         }
         let row = if library.contains("json") {
-            let flag = storage.serde_parameter("ignore.malformed.json").unwrap_or("false");
             RowFormat::Json {
-                ignore_malformed: flag.eq_ignore_ascii_case("true"),
+                ignore_malformed: flag(storage, "ignore.malformed.json", false),
+                options: json_options(storage),
             }
         } else if library.contains("opencsv") {
-            let byte = |name: &str, default: u8| storage.serde_parameter(name).and_then(delimiter).unwrap_or(default);
+            let sign = |name: &str, default: u8| {
+                let given = storage.serde_parameter(name).and_then(Delimiter::of_char);
+                given.unwrap_or_else(|| default.into())
+            };
             RowFormat::Quoted {
-                separator: byte("separatorChar", b','),
-                quote: byte("quoteChar", b'"'),
-                escape: byte("escapeChar", b'\\'),
+                separator: sign("separatorChar", b','),
+                quote: sign("quoteChar", b'"'),
+                escape: sign("escapeChar", b'\\'),
             }
         } else if library.contains("lazysimple") && !input.contains("sequencefile") {
             delimited(storage)
@@ -87,18 +97,16 @@ impl Format {
 }
 
 fn delimited(storage: &StorageDescriptor) -> RowFormat {
-    let byte = |names: [&str; 2], default: u8| {
-        names
-            .iter()
-            .find_map(|name| storage.serde_parameter(name))
-            .and_then(delimiter)
-            .unwrap_or(default)
+    let sign = |names: &[&str], default: u8| {
+        let given = names.iter().find_map(|name| storage.serde_parameter(name));
+        given.and_then(Delimiter::of_hive).unwrap_or_else(|| default.into())
     };
     RowFormat::Delimited {
-        field: byte(["field.delim", "serialization.format"], 1),
-        item: byte(["collection.delim", "colelction.delim"], 2),
-        key: byte(["mapkey.delim", "mapkey.delim"], 3),
-        escape: storage.serde_parameter("escape.delim").and_then(delimiter),
+        field: sign(&["field.delim", "serialization.format"], 1),
+        // Hive itself wrote the property with this slip for years.
+        item: sign(&["collection.delim", "colelction.delim"], 2),
+        key: sign(&["mapkey.delim"], 3),
+        escape: storage.serde_parameter("escape.delim").and_then(Delimiter::of_hive),
         null: storage
             .serde_parameter("serialization.null.format")
             .unwrap_or("\\N")
@@ -106,14 +114,22 @@ fn delimited(storage: &StorageDescriptor) -> RowFormat {
     }
 }
 
-/// A delimiter is a character, or the decimal code of one.
-fn delimiter(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        [byte] if !byte.is_ascii_digit() => Some(*byte),
-        _ => match text {
-            "\\t" => Some(b'\t'),
-            "\\001" | "\\u0001" => Some(1),
-            other => other.parse().ok().or_else(|| other.bytes().next()),
-        },
+/// The OpenX SerDe's options; the Hive SerDe has none of them.
+fn json_options(storage: &StorageDescriptor) -> JsonOptions {
+    let parameters = storage.serde.iter().flat_map(|serde| &serde.parameters).flatten();
+    let mappings = parameters.filter_map(|(name, key)| {
+        let column = name.strip_prefix("mapping.")?;
+        Some((column.to_lowercase(), key.clone()))
+    });
+    JsonOptions {
+        case_insensitive: flag(storage, "case.insensitive", true),
+        dots_to_underscores: flag(storage, "dots.in.keys", false),
+        column_to_key: mappings.collect(),
     }
+}
+
+fn flag(storage: &StorageDescriptor, name: &str, default: bool) -> bool {
+    storage
+        .serde_parameter(name)
+        .map_or(default, |value| value.eq_ignore_ascii_case("true"))
 }

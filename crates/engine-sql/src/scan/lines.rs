@@ -8,10 +8,17 @@ use memchr::memchr;
 /// No line of a table may be longer; without a bound, a file without line ends would fill the memory.
 const LINE_BYTES_MAX: usize = 64 << 20;
 
+/// Packed bytes that are inflated at once. Gzip makes at most a thousand of one, so that 16 MiB come of these.
+const PACKED_PIECE_BYTES: usize = 16 << 10;
+
 /// Splits what is fed to it into lines. Of a range of a file it keeps the lines that begin within the range.
 pub(super) struct Lines {
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
+    /// What was fed and is not inflated yet: a little of it may become very much.
+    packed: Bytes,
     buffer: BytesMut,
+    /// How much of the buffer is known to hold no line's end.
+    searched: usize,
     /// Where the buffer begins in the (decompressed) file.
     at: u64,
     end: u64,
@@ -27,7 +34,9 @@ impl Lines {
         let decoder = gzip.then(|| MultiGzDecoder::new(Vec::new()));
         Self {
             decoder,
+            packed: Bytes::new(),
             buffer: BytesMut::new(),
+            searched: 0,
             at: 0,
             end: u64::MAX,
             skip_lines,
@@ -53,20 +62,29 @@ impl Lines {
         start.saturating_sub(1)
     }
 
-    pub(super) fn feed(&mut self, bytes: &Bytes) -> Result<()> {
-        match &mut self.decoder {
-            Some(decoder) => {
-                std::io::Write::write_all(decoder, bytes).map_err(gzip_error)?;
-                let plain = std::mem::take(decoder.get_mut());
-                self.buffer.extend_from_slice(&plain);
-            }
-            None => self.buffer.extend_from_slice(bytes),
+    /// Takes bytes when [`Lines::next`] has asked for more.
+    pub(super) fn feed(&mut self, bytes: Bytes) {
+        match self.decoder {
+            Some(_) => self.packed = bytes,
+            None => self.buffer.extend_from_slice(&bytes),
         }
-        Ok(())
+    }
+
+    /// Inflates some of what was fed; false when there is nothing.
+    fn inflate(&mut self) -> Result<bool> {
+        let Some(decoder) = self.decoder.as_mut().filter(|_| !self.packed.is_empty()) else {
+            return Ok(false);
+        };
+        let piece = self.packed.split_to(self.packed.len().min(PACKED_PIECE_BYTES));
+        std::io::Write::write_all(decoder, &piece).map_err(gzip_error)?;
+        self.buffer.extend_from_slice(decoder.get_ref());
+        decoder.get_mut().clear();
+        Ok(true)
     }
 
     /// No more bytes come: what is left is the last line.
     pub(super) fn finish(&mut self) -> Result<()> {
+        while self.inflate()? {}
         if let Some(mut decoder) = self.decoder.take() {
             decoder.try_finish().map_err(gzip_error)?;
             self.buffer.extend_from_slice(decoder.get_ref());
@@ -86,7 +104,10 @@ impl Lines {
             if self.is_past_end() {
                 return Ok(None);
             }
-            let (mut line, taken) = match memchr(b'\n', &self.buffer) {
+            let found = memchr(b'\n', &self.buffer[self.searched..]);
+            let found = found.map(|at| self.searched + at);
+            self.searched = if found.is_some() { 0 } else { self.buffer.len() };
+            let (mut line, taken) = match found {
                 Some(end) => {
                     let mut line = self.buffer.split_to(end + 1);
                     line.truncate(end);
@@ -94,6 +115,7 @@ impl Lines {
                 }
                 None if self.finished && !self.buffer.is_empty() => {
                     let line = self.buffer.split();
+                    self.searched = 0;
                     let taken = line.len();
                     (line, taken)
                 }
@@ -102,6 +124,7 @@ impl Lines {
                         "a line is longer than {LINE_BYTES_MAX} bytes"
                     )));
                 }
+                None if self.inflate()? => continue,
                 None => return Ok(None),
             };
             self.at += taken as u64;
@@ -136,7 +159,7 @@ mod tests {
             }
         };
         for piece in pieces {
-            lines.feed(&Bytes::copy_from_slice(piece)).unwrap();
+            lines.feed(Bytes::copy_from_slice(piece));
             drain(&mut lines);
         }
         lines.finish().unwrap();
@@ -157,6 +180,32 @@ mod tests {
             }
             assert_eq!(found, ["ab", "", "cde", "f"], "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn gzip_is_inflated_as_lines_are_taken() {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let mut line = [b'x'; 1 << 10];
+        line[line.len() - 1] = b'\n';
+        for _ in 0..64 << 10 {
+            encoder.write_all(&line).unwrap();
+        }
+        let packed = encoder.finish().unwrap();
+        assert!(packed.len() > 2 * PACKED_PIECE_BYTES);
+        let mut lines = Lines::whole(true, 0);
+        lines.feed(packed.into());
+        assert!(lines.next().unwrap().is_some());
+        assert!(lines.buffer.len() < 17 << 20, "{}", lines.buffer.len());
+        let mut count = 1;
+        while lines.next().unwrap().is_some() {
+            count += 1;
+        }
+        lines.finish().unwrap();
+        while lines.next().unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 64 << 10);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The catalog's tables as DataFusion scans them.
 
+mod delimiter;
 mod format;
 mod lines;
+mod names;
 mod partitions;
 mod rows;
 mod text_source;
@@ -9,7 +11,7 @@ mod text_source;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use base::Scope;
 use datafusion::catalog::{Session, TableProvider};
@@ -26,13 +28,15 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use engine_catalog::{Catalog, Table};
+use engine_catalog::{Catalog, Column, Table};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::SqlError;
 use crate::objects::LakeObjects;
 use crate::types::arrow_field;
 use format::Format;
+use names::AnyCase;
+pub(crate) use partitions::check_value;
 use partitions::{ScanPartition, concerns_only};
 use text_source::TextSource;
 
@@ -51,28 +55,33 @@ pub(crate) struct LakeTable {
     catalog: Catalog,
     objects: LakeObjects,
     table: Table,
-    format: Format,
+    /// Or why the table cannot be read; its columns are known all the same.
+    format: Result<Format, SqlError>,
     schema: TableSchema,
 }
 
 impl LakeTable {
-    pub(crate) fn new(scope: Scope, catalog: Catalog, objects: LakeObjects, table: Table) -> Result<Self, SqlError> {
-        let format = Format::of(&table)?;
-        let fields =
-            |columns: &[engine_catalog::Column]| columns.iter().map(arrow_field).collect::<Result<Vec<_>, _>>();
-        let file_schema = Arc::new(Schema::new(fields(table.spec.columns())?));
-        let keys: Vec<_> = fields(&table.spec.partition_keys)?.into_iter().map(Arc::new).collect();
-        let schema = TableSchema::builder(file_schema)
+    pub(crate) fn new(scope: Scope, catalog: Catalog, objects: LakeObjects, table: Table) -> Self {
+        let mut format = readable(&table);
+        let mut field = |column: &Column| {
+            arrow_field(column).unwrap_or_else(|error| {
+                format = Err(error);
+                Field::new(&column.name, DataType::Utf8View, true)
+            })
+        };
+        let columns: Vec<_> = table.spec.columns().iter().map(&mut field).collect();
+        let keys: Vec<_> = table.spec.partition_keys.iter().map(field).map(Arc::new).collect();
+        let schema = TableSchema::builder(Arc::new(Schema::new(columns)))
             .with_table_partition_cols(keys)
             .build();
-        Ok(Self {
+        Self {
             scope,
             catalog,
             objects,
             table,
             format,
             schema,
-        })
+        }
     }
 
     /// The files of the partitions that the filters leave, with those partitions' values.
@@ -99,6 +108,30 @@ impl LakeTable {
     }
 }
 
+fn readable(table: &Table) -> Result<Format, SqlError> {
+    let what = |what: &str| format!("{what} {}.{}", table.database, table.spec.name);
+    if is_view(table) {
+        return Err(SqlError::not_supported(what("the view")));
+    }
+    let projected = table.spec.parameter("projection.enabled");
+    if projected.is_some_and(|enabled| enabled.eq_ignore_ascii_case("true")) {
+        return Err(SqlError::not_supported(what("partition projection, of the table")));
+    }
+    Format::of(table)
+}
+
+fn is_view(table: &Table) -> bool {
+    table.spec.table_type.as_deref() == Some("VIRTUAL_VIEW")
+}
+
+pub(crate) fn table_type(table: &Table) -> TableType {
+    if is_view(table) {
+        TableType::View
+    } else {
+        TableType::Base
+    }
+}
+
 fn external(error: SqlError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
@@ -110,15 +143,15 @@ impl TableProvider for LakeTable {
     }
 
     fn table_type(&self) -> TableType {
-        TableType::Base
+        table_type(&self.table)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let keys = self.schema.table_partition_cols();
         let support = |filter: &&Expr| match &self.format {
             _ if concerns_only(filter, keys) => TableProviderFilterPushDown::Exact,
-            Format::Parquet => TableProviderFilterPushDown::Inexact,
-            Format::Text(_) => TableProviderFilterPushDown::Unsupported,
+            Ok(Format::Parquet) => TableProviderFilterPushDown::Inexact,
+            _ => TableProviderFilterPushDown::Unsupported,
         };
         Ok(filters.iter().map(support).collect())
     }
@@ -130,6 +163,7 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let format = self.format.as_ref().map_err(|error| external(error.clone()))?;
         let files = self.files(state, filters).await?;
         if files.is_empty() {
             let schema = self.schema.table_schema();
@@ -140,7 +174,7 @@ impl TableProvider for LakeTable {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }
         let url = ObjectStoreUrl::parse(STORE_URL)?;
-        let source: Arc<dyn FileSource> = match &self.format {
+        let source: Arc<dyn FileSource> = match format {
             Format::Parquet => {
                 let store = state.runtime_env().object_store(&url)?;
                 let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
@@ -177,6 +211,7 @@ impl TableProvider for LakeTable {
             .with_file_groups(groups)
             .with_limit(limit)
             .with_projection_indices(projection.cloned())?
+            .with_expr_adapter(Some(Arc::new(AnyCase)))
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }

@@ -8,10 +8,11 @@ use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
-use engine_catalog::{NULL_PARTITION, Partition, Table};
+use engine_catalog::{Column, NULL_PARTITION, Partition, Table};
 
 use super::external;
 use crate::objects::Location;
+use crate::types::arrow_field;
 use crate::{ErrorKind, SqlError};
 
 /// A partition as a scan needs it.
@@ -118,11 +119,20 @@ fn scan_partition(table: &Table, keys: &Fields, partition: &Partition) -> Result
     })
 }
 
-fn value(text: &str, data_type: &DataType) -> Result<ScalarValue> {
+/// Whether a partition may have `text` as the value of `key`.
+pub(crate) fn check_value(text: &str, key: &Column) -> Result<bool, SqlError> {
+    Ok(parse(text, arrow_field(key)?.data_type()).is_ok())
+}
+
+fn parse(text: &str, data_type: &DataType) -> Result<ScalarValue> {
     if text == NULL_PARTITION {
         return ScalarValue::try_from(data_type);
     }
-    ScalarValue::try_from_string(text.to_owned(), data_type).map_err(|_| {
+    ScalarValue::try_from_string(text.to_owned(), data_type)
+}
+
+fn value(text: &str, data_type: &DataType) -> Result<ScalarValue> {
+    parse(text, data_type).map_err(|_| {
         let message =
             format!("HIVE_INVALID_PARTITION_VALUE: Invalid partition value '{text}' for {data_type} partition key");
         DataFusionError::External(Box::new(SqlError::new(ErrorKind::BadData, message)))

@@ -1,13 +1,13 @@
 //! Lines to record batches.
 
-use std::collections::HashMap;
-
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
-use engine_formats::ColumnBuilder;
+use engine_formats::{ColumnBuilder, JsonKeys};
+use memchr::memmem;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::delimiter::{Delimiter, text};
 use super::format::RowFormat;
 use crate::{ErrorKind, SqlError};
 
@@ -20,9 +20,9 @@ pub(super) struct RowDecoder {
     places: Vec<usize>,
     /// Of each place in the file's rows, the projected column.
     by_place: Vec<Option<usize>>,
-    by_name: HashMap<String, usize>,
+    /// Of a format of JSON, which keys are which columns.
+    keys: JsonKeys,
     rows: usize,
-    field: String,
 }
 
 impl RowDecoder {
@@ -47,21 +47,18 @@ impl RowDecoder {
                 *slot = Some(column);
             }
         }
-        let by_name = schema
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(index, field)| (field.name().clone(), index))
-            .collect();
+        let keys = match &format {
+            RowFormat::Json { options, .. } => JsonKeys::new(&schema, options.clone()),
+            _ => JsonKeys::default(),
+        };
         Self {
             format,
             schema,
             columns,
             places,
             by_place,
-            by_name,
+            keys,
             rows: 0,
-            field: String::new(),
         }
     }
 
@@ -70,13 +67,28 @@ impl RowDecoder {
     }
 
     pub(super) fn decode(&mut self, line: &[u8]) -> Result<()> {
-        match &self.format {
-            RowFormat::Json { ignore_malformed } => self.decode_json(line, *ignore_malformed)?,
+        let Self {
+            format,
+            schema,
+            columns,
+            places,
+            by_place,
+            keys,
+            ..
+        } = self;
+        let mut row = Row {
+            schema,
+            columns,
+            places,
+            by_place,
+        };
+        match &*format {
+            RowFormat::Json { ignore_malformed, .. } => row.decode_json(line, keys, *ignore_malformed)?,
             RowFormat::Quoted {
                 separator,
                 quote,
                 escape,
-            } => self.decode_quoted(line, *separator, *quote, *escape)?,
+            } => row.decode_quoted(line, [separator, quote, escape])?,
             RowFormat::Delimited {
                 field,
                 item,
@@ -84,8 +96,15 @@ impl RowDecoder {
                 escape,
                 null,
             } => {
-                let (field, escape, null) = (*field, *escape, null.clone());
-                self.decode_delimited(line, field, &[*item, *key, 4, 5, 6, 7, 8], escape, &null);
+                // Most delimiters are the same in every line, which then need not be looked at beforehand.
+                let plain = [field, item, key]
+                    .into_iter()
+                    .chain(escape.iter())
+                    .all(|d| d.is_plain());
+                let utf8 = plain || std::str::from_utf8(line).is_ok();
+                let nested: [&[u8]; 7] = [item.bytes(utf8), key.bytes(utf8), &[4], &[5], &[6], &[7], &[8]];
+                let escape = escape.as_ref().map(|escape| escape.bytes(utf8));
+                row.decode_delimited(line, field.bytes(utf8), &nested, escape, null);
             }
         }
         self.rows += 1;
@@ -101,8 +120,18 @@ impl RowDecoder {
             &options,
         )?)
     }
+}
 
-    fn decode_json(&mut self, line: &[u8], ignore_malformed: bool) -> Result<()> {
+/// A line on its way into the columns.
+struct Row<'d> {
+    schema: &'d SchemaRef,
+    columns: &'d mut [ColumnBuilder],
+    places: &'d [usize],
+    by_place: &'d [Option<usize>],
+}
+
+impl Row<'_> {
+    fn decode_json(&mut self, line: &[u8], keys: &JsonKeys, ignore_malformed: bool) -> Result<()> {
         let blank = line.iter().all(u8::is_ascii_whitespace);
         // Checked first, because a line that breaks off in the middle has filled some of the columns.
         if blank || ignore_malformed && !is_object(line) {
@@ -111,9 +140,8 @@ impl RowDecoder {
         }
         let mut deserializer = serde_json::Deserializer::from_slice(line);
         let object = JsonObject {
-            columns: &mut self.columns,
-            by_name: &self.by_name,
-            key: &mut self.field,
+            columns: self.columns,
+            keys,
         };
         let decoded = object.deserialize(&mut deserializer).and_then(|()| deserializer.end());
         decoded.map_err(|error| {
@@ -130,16 +158,18 @@ impl RowDecoder {
         })
     }
 
-    fn decode_quoted(&mut self, line: &[u8], separator: u8, quote: u8, escape: u8) -> Result<()> {
-        let line = utf8(line);
-        let mut rest = line.as_ref().as_bytes();
+    fn decode_quoted(&mut self, line: &[u8], signs: [&Delimiter; 3]) -> Result<()> {
+        // The SerDe reads lines as UTF-8.
+        let line = text(line);
+        let signs = signs.map(|sign| sign.bytes(true));
+        let mut rest = line.as_bytes();
         let mut field = Vec::new();
         for place in 0.. {
             field.clear();
-            let (more, after) = quoted_field(rest, &mut field, separator, quote, escape);
+            let (more, after) = quoted_field(rest, &mut field, signs);
             rest = after;
             if let Some(column) = self.by_place.get(place).copied().flatten() {
-                let text = String::from_utf8_lossy(&field);
+                let text = text(&field);
                 if self.columns[column].append_text(&text).is_err() {
                     let name = self.schema.field(column).name();
                     return Err(bad_data(format!(
@@ -158,36 +188,35 @@ impl RowDecoder {
         Ok(())
     }
 
-    fn decode_delimited(&mut self, line: &[u8], separator: u8, nested: &[u8], escape: Option<u8>, null: &str) {
-        let line = utf8(line);
-        let mut rest = line.as_ref();
+    fn decode_delimited(&mut self, line: &[u8], separator: &[u8], nested: &[&[u8]], escape: Option<&[u8]>, null: &str) {
+        let mut rest = line;
         for place in 0..self.by_place.len() {
-            let end = field_end(rest.as_bytes(), separator, escape);
+            let end = field_end(rest, separator, escape);
             let field = &rest[..end];
             if let Some(column) = self.by_place[place] {
                 let unescaped;
-                let text = match escape {
-                    Some(escape) if field.as_bytes().contains(&escape) => {
+                let field = match escape {
+                    Some(escape) if field.windows(escape.len()).any(|piece| piece == escape) => {
                         unescaped = unescape(field, escape);
-                        unescaped.as_str()
+                        unescaped.as_slice()
                     }
                     _ => field,
                 };
                 // What is not of its column's type is NULL, as the SerDe has it.
-                if self.columns[column].append_delimited(text, nested, null).is_err() {
+                if self.columns[column].append_delimited(field, nested, null).is_err() {
                     self.columns[column].append_null();
                 }
             }
             if end == rest.len() {
                 return self.fill_rest(place + 1);
             }
-            rest = &rest[end + 1..];
+            rest = &rest[end + separator.len()..];
         }
     }
 
     /// A row with fewer fields than the table has columns: the rest is NULL.
     fn fill_rest(&mut self, from_place: usize) {
-        for (column, place) in self.columns.iter_mut().zip(&self.places) {
+        for (column, place) in self.columns.iter_mut().zip(self.places) {
             if *place >= from_place {
                 column.append_null();
             }
@@ -203,16 +232,16 @@ fn bad_data(message: String) -> DataFusionError {
     DataFusionError::External(Box::new(SqlError::new(ErrorKind::BadData, message)))
 }
 
-fn utf8(line: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(line)
-}
-
-fn field_end(text: &[u8], separator: u8, escape: Option<u8>) -> usize {
+fn field_end(text: &[u8], separator: &[u8], escape: Option<&[u8]>) -> usize {
+    let Some(escape) = escape else {
+        return memmem::find(text, separator).unwrap_or(text.len());
+    };
     let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        if Some(byte) == escape {
-            at += 2;
-        } else if byte == separator {
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with(escape) {
+            at += escape.len() + 1;
+        } else if rest.starts_with(separator) {
             return at;
         } else {
             at += 1;
@@ -221,13 +250,19 @@ fn field_end(text: &[u8], separator: u8, escape: Option<u8>) -> usize {
     text.len()
 }
 
-fn unescape(field: &str, escape: u8) -> String {
-    let mut plain = String::with_capacity(field.len());
-    let mut chars = field.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            c if c == char::from(escape) => plain.extend(chars.next()),
-            c => plain.push(c),
+fn unescape(field: &[u8], escape: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((byte, after)) = rest.split_first() {
+        match rest.strip_prefix(escape) {
+            Some(escaped) => {
+                plain.extend(escaped.first());
+                rest = escaped.get(1..).unwrap_or_default();
+            }
+            None => {
+                plain.push(*byte);
+                rest = after;
+            }
         }
     }
     plain
@@ -235,35 +270,42 @@ fn unescape(field: &str, escape: u8) -> String {
 
 /// One field of OpenCSVSerde: quotes may stand anywhere, a doubled quote within quotes is one quote. Returns
 /// whether a separator followed, and what is behind it.
-fn quoted_field<'l>(text: &'l [u8], field: &mut Vec<u8>, separator: u8, quote: u8, escape: u8) -> (bool, &'l [u8]) {
+fn quoted_field<'l>(text: &'l [u8], field: &mut Vec<u8>, signs: [&[u8]; 3]) -> (bool, &'l [u8]) {
+    let [separator, quote, escape] = signs;
     let mut quoted = false;
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        let next = text.get(at + 1).copied();
-        if byte == escape && quoted && next.is_some_and(|next| next == quote || next == escape) {
-            field.extend(next);
-            at += 1;
-        } else if byte == quote {
-            if quoted && next == Some(quote) {
-                field.push(quote);
-                at += 1;
-            } else {
-                quoted = !quoted;
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        let escaped = rest
+            .strip_prefix(escape)
+            .filter(|next| quoted && (next.starts_with(quote) || next.starts_with(escape)));
+        if let Some(next) = escaped {
+            let sign = if next.starts_with(quote) { quote } else { escape };
+            field.extend_from_slice(sign);
+            rest = &next[sign.len()..];
+        } else if let Some(next) = rest.strip_prefix(quote) {
+            match next.strip_prefix(quote).filter(|_| quoted) {
+                Some(next) => {
+                    field.extend_from_slice(quote);
+                    rest = next;
+                }
+                None => {
+                    quoted = !quoted;
+                    rest = next;
+                }
             }
-        } else if byte == separator && !quoted {
-            return (true, &text[at + 1..]);
+        } else if let Some(next) = rest.strip_prefix(separator).filter(|_| !quoted) {
+            return (true, next);
         } else {
-            field.push(byte);
+            field.push(*byte);
+            rest = after;
         }
-        at += 1;
     }
     (false, &[])
 }
 
 struct JsonObject<'b> {
     columns: &'b mut [ColumnBuilder],
-    by_name: &'b HashMap<String, usize>,
-    key: &'b mut String,
+    keys: &'b JsonKeys,
 }
 
 impl<'de> DeserializeSeed<'de> for JsonObject<'_> {
@@ -284,13 +326,7 @@ impl<'de> Visitor<'de> for JsonObject<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
         let mut seen = vec![false; self.columns.len()];
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let at = self.by_name.get(name.as_ref()).or_else(|| {
-                // Column names are in lower case; JSON's are as they come.
-                self.key.clear();
-                self.key.push_str(&name.to_lowercase());
-                self.by_name.get(self.key.as_str())
-            });
-            match at.copied().filter(|at| !seen[*at]) {
+            match self.keys.column(&name).filter(|at| !seen[*at]) {
                 Some(at) => {
                     seen[at] = true;
                     map.next_value_seed(&mut self.columns[at])?;

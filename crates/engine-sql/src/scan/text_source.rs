@@ -182,7 +182,7 @@ impl Reading {
                 };
             }
             match self.bytes.try_next().await? {
-                Some(bytes) => self.lines.feed(&bytes)?,
+                Some(bytes) => self.lines.feed(bytes),
                 None => {
                     self.lines.finish()?;
                     self.drained = true;

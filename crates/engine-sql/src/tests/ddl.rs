@@ -92,3 +92,63 @@ async fn partitions_by_hand_and_by_repair() {
             .contains("Duplicate column")
     );
 }
+
+#[tokio::test]
+async fn repair_takes_directories_as_they_are_spelt() {
+    let lake = Lake::open().await;
+    lake.lines(TABLE).await;
+    let row = |carrier: &str| format!("{{\"carrier\":\"{carrier}\"}}\n");
+    lake.put("flights/Year=2013/month=01/a.json", row("UA")).await;
+    lake.put("flights/year=tmp/month=1/a.json", row("XX")).await;
+    lake.put("flights/_temporary/year=2014/month=1/a.json", row("XX")).await;
+    lake.put("flights/year=2015/month=1/_temporary/a.json", row("XX")).await;
+    assert_eq!(
+        lake.lines("msck repair table flights").await,
+        [
+            "Partitions not in metastore:\tflights:year=2013/month=01",
+            "Repair: Added partition to metastore flights:year=2013/month=01",
+            "Repair: Cannot add partition flights:year=tmp/month=1 due to values that are not of the keys' types",
+        ]
+    );
+    assert_eq!(
+        lake.lines("select carrier, year, month from flights").await,
+        ["UA|2013|1"]
+    );
+    assert!(
+        lake.error("alter table flights add partition (year='abc', month=1)")
+            .await
+            .contains("[Error 10248]: Cannot add partition column year")
+    );
+}
+
+#[tokio::test]
+async fn a_partition_with_a_bad_value_can_be_dropped() {
+    let lake = Lake::open().await;
+    lake.lines(TABLE).await;
+    for year in ["abc", "02013"] {
+        let partition = engine_catalog::PartitionSpec {
+            values: [year, "1"].into_iter().collect(),
+            ..Default::default()
+        };
+        let created =
+            lake.engine
+                .catalog()
+                .create_partitions(&lake.session.scope, "default", "flights", vec![partition]);
+        created.await.unwrap().pop().unwrap().unwrap();
+    }
+    assert!(
+        lake.error("select count(*) from flights")
+            .await
+            .contains("HIVE_INVALID_PARTITION_VALUE")
+    );
+    lake.lines("alter table flights drop partition (year='abc')").await;
+    assert_eq!(lake.lines("select count(*) from flights").await, ["0"]);
+    lake.lines("alter table flights drop partition (year=2013)").await;
+    assert_eq!(lake.lines("show partitions flights").await, [""; 0]);
+    for columns in ["carrier int", "a int, A string", "year int"] {
+        let error = lake
+            .error(&format!("alter table flights add columns ({columns})"))
+            .await;
+        assert!(error.contains("Duplicate column name"), "{error}");
+    }
+}

@@ -70,6 +70,7 @@ impl Lake {
             session: Session {
                 scope,
                 database: "default".into(),
+                read_bytes_max: None,
             },
         }
     }
@@ -93,7 +94,7 @@ impl Lake {
     }
 
     async fn ask(&self, text: &str) -> Result<Answer, SqlError> {
-        let statement = self.engine.parse(text)?;
+        let statement = self.engine.parse(text).await?;
         match self.engine.run(&self.session, statement).await? {
             Outcome::Text(result) => {
                 let rows = result.rows.into_iter().map(|row| vec![Some(row)]).collect();

@@ -185,11 +185,17 @@ async fn a_dropped_query_stops_and_memory_has_a_bound() {
     let lake = Lake::with(|settings| settings.memory_bytes_max = 32 << 20).await;
     let endless =
         "select count(*) from generate_series(1, 100000000) as a(x) cross join generate_series(1, 100000) as b(y)";
-    let statement = lake.engine.parse(endless).unwrap();
+    let statement = lake.engine.parse(endless).await.unwrap();
     let Outcome::Rows(rows) = lake.engine.run(&lake.session, statement).await.unwrap() else {
         panic!("no rows")
     };
+    let running = lake.engine.running();
+    assert!(running > 0);
     drop(rows);
+    // The engine's tasks go, though the query would have taken years.
+    while lake.engine.running() > 0 {
+        tokio::task::yield_now().await;
+    }
     // The side of a join that is built cannot spill.
     let grouped = "select count(*) from generate_series(1, 3000000) as a(x) \
                    join generate_series(1, 3000000) as b(y) on a.x * 2 = b.y * 3";
@@ -199,4 +205,185 @@ async fn a_dropped_query_stops_and_memory_has_a_bound() {
     let sorted = "select x, n from (select x, row_number() over (order by -x) as n from generate_series(1, 1000000) as t(x)) \
                   where n > 999998 order by n";
     assert_eq!(lake.lines(sorted).await, ["2|999999", "1|1000000"]);
+}
+
+#[tokio::test]
+async fn parquet_columns_are_found_whatever_their_case() {
+    use arrow::array::{ArrayRef, ListArray, StructArray};
+    use arrow::datatypes::Field;
+    let lake = Lake::open().await;
+    let row = |name: &str, values: ArrayRef| {
+        let field = Arc::new(Field::new(name, values.data_type().clone(), true));
+        Arc::new(StructArray::from(vec![(field, values)])) as ArrayRef
+    };
+    let inner = row("DeepOne", Arc::new(Int64Array::from(vec![7, 8])));
+    let item = Arc::new(Field::new("item", inner.data_type().clone(), true));
+    let offsets = arrow::buffer::OffsetBuffer::from_lengths([1, 1]);
+    let list = ListArray::new(item, offsets, inner.clone(), None);
+    let table = batch(vec![
+        ("FlightDate", Arc::new(StringArray::from(vec!["a", "b"])) as ArrayRef),
+        ("plain", Arc::new(Int64Array::from(vec![1, 2]))),
+        ("Nested", row("Inner", inner)),
+        ("Items", Arc::new(list)),
+    ]);
+    lake.put_parquet("t/a.parquet", &table).await;
+    lake.lines(
+        "create external table t (flightdate string, plain bigint, nested struct<inner:struct<deepone:bigint>>, \
+         items array<struct<deepone:bigint>>) stored as parquet location 's3://lake/t/'",
+    )
+    .await;
+    assert_eq!(
+        lake.lines("select * from t order by plain").await,
+        [
+            "a|1|{inner={deepone=7}}|[{deepone=7}]",
+            "b|2|{inner={deepone=8}}|[{deepone=8}]"
+        ]
+    );
+    assert_eq!(
+        lake.lines("select plain from t where flightdate = 'b' and nested.inner.deepone > 7")
+            .await,
+        ["2"]
+    );
+    assert_eq!(
+        lake.lines("select count(flightdate), count(items[1]) from t").await,
+        ["2|2"]
+    );
+}
+
+#[tokio::test]
+async fn delimiters_that_are_not_ascii() {
+    let lake = Lake::open().await;
+    for (name, delimiter, line) in [
+        ("a", "é", "x\u{e9}lü\u{e9}3\n".as_bytes().to_vec()),
+        ("b", "é", b"x\xe9y\xe93\n".to_vec()),
+        ("c", "-2", b"x\xfel\xc3\xbc\xfe3\n".to_vec()),
+        ("d", "→", "x→lü→3\n".as_bytes().to_vec()),
+    ] {
+        lake.put(&format!("{name}/x.txt"), line).await;
+        lake.lines(&format!(
+            "create external table {name} (x string, y string, n int) row format serde \
+             'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe' with serdeproperties ('field.delim'='{delimiter}') \
+             location 's3://lake/{name}/'"
+        ))
+        .await;
+        let expect = if name == "b" { "x|y|3" } else { "x|lü|3" };
+        assert_eq!(lake.lines(&format!("select * from {name}")).await, [expect], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_options_of_the_json_serde_hold_in_queries() {
+    let lake = Lake::open().await;
+    lake.put("j/a.json", r#"{"timestamp":"5","a.b":"x","Kept":"y"}"#).await;
+    lake.lines(
+        "create external table j (ts string, a_b string, kept string) row format serde \
+         'org.openx.data.jsonserde.JsonSerDe' with serdeproperties ('mapping.ts'='timestamp', 'dots.in.keys'='true') \
+         location 's3://lake/j/'",
+    )
+    .await;
+    assert_eq!(lake.lines("select * from j").await, ["5|x|y"]);
+    lake.lines(
+        "create external table exact (kept string) row format serde 'org.openx.data.jsonserde.JsonSerDe' \
+         with serdeproperties ('case.insensitive'='false') location 's3://lake/j/'",
+    )
+    .await;
+    assert_eq!(lake.lines("select * from exact").await, ["NULL"]);
+}
+
+#[tokio::test]
+async fn tables_that_cannot_be_read_say_so_and_are_listed() {
+    let lake = Lake::open().await;
+    lake.lines("create external table o (a int) stored as orc location 's3://lake/o/'")
+        .await;
+    lake.lines(
+        "create external table p (a int) partitioned by (day string) stored as parquet location 's3://lake/p/' \
+         tblproperties ('projection.enabled'='true')",
+    )
+    .await;
+    let view = engine_catalog::TableSpec {
+        name: "v".into(),
+        table_type: Some("VIRTUAL_VIEW".into()),
+        ..Default::default()
+    };
+    let catalog = lake.engine.catalog();
+    catalog
+        .create_table(&lake.session.scope, "default", view)
+        .await
+        .unwrap();
+    for table in ["o", "p", "v"] {
+        let error = lake.error(&format!("select count(*) from {table}")).await;
+        assert!(error.contains("NOT_SUPPORTED"), "{error}");
+    }
+    assert_eq!(
+        lake.lines(
+            "select table_name, table_type from information_schema.tables where table_schema = 'default' order by 1"
+        )
+        .await,
+        ["o|BASE TABLE", "p|BASE TABLE", "v|VIEW"]
+    );
+    assert_eq!(
+        lake.lines("select column_name from information_schema.columns where table_name = 'p' order by 1")
+            .await,
+        ["a", "day"]
+    );
+}
+
+#[tokio::test]
+async fn buckets_of_other_accounts_are_closed() {
+    let lake = Lake::open().await;
+    let other = base::Scope::new("123456789012".parse().unwrap(), base::Region::default_region());
+    lake.objects.create_bucket(&other, "theirs").await.unwrap();
+    let put = lake
+        .objects
+        .put_bytes("theirs", "t/a.json", "{\"i\":1}".into(), Default::default());
+    put.await.unwrap();
+    lake.lines(
+        "create external table t (i int) partitioned by (k int) row format serde 'org.openx.data.jsonserde.JsonSerDe' \
+         location 's3://theirs/t/'",
+    )
+    .await;
+    lake.lines("alter table t add partition (k = 1) location 's3://theirs/t/'")
+        .await;
+    for statement in ["select * from t", "msck repair table t"] {
+        let error = lake.error(statement).await;
+        assert!(
+            error.contains("Permission denied on S3 path: s3://theirs/t/"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_would_read_too_much_is_cut_off() {
+    let mut lake = Lake::open().await;
+    let table = batch(vec![("n", Arc::new(Int64Array::from_iter_values(0..100_000)))]);
+    lake.put_parquet("p/a.parquet", &table).await;
+    lake.put("t/a.csv", "1\n".repeat(2 << 20)).await;
+    lake.lines("create external table p (n bigint) stored as parquet location 's3://lake/p/'")
+        .await;
+    lake.lines("create external table t (n bigint) location 's3://lake/t/'")
+        .await;
+    lake.session.read_bytes_max = Some(100_000);
+    for table in ["p", "t"] {
+        let Err(error) = lake.ask(&format!("select sum(n) from {table}")).await else {
+            panic!("{table} was read")
+        };
+        assert_eq!(error.kind, crate::ErrorKind::CutOff, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_replaced_is_not_read_as_the_listed_one() {
+    use object_store::{ObjectStore as _, ObjectStoreExt as _};
+    let lake = Lake::open().await;
+    lake.put("t/a.csv", "1\n").await;
+    let objects = lake.engine.objects(&lake.session);
+    let location = crate::objects::Location::parse("s3://lake/t/").unwrap();
+    let listed = objects.files(&location).await.unwrap();
+    let store = crate::objects::CountingStore::new(objects, Arc::default());
+    let path = &listed[0].meta.location;
+    assert_eq!(store.get_ranges(path, &[0..2]).await.unwrap()[0], "1\n");
+    lake.put("t/a.csv", "2\n").await;
+    assert!(store.get_ranges(path, &[0..2]).await.is_err());
+    assert!(store.get(path).await.is_err());
 }
