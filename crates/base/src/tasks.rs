@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
+    ending: CancellationToken,
     stopping: CancellationToken,
 }
 
@@ -36,6 +37,11 @@ impl Tasks {
         self.tracker.spawn_blocking(work)
     }
 
+    /// Cancelled when no new work comes any more and answers that would go on for long should end.
+    pub fn ending(&self) -> &CancellationToken {
+        &self.ending
+    }
+
     /// Cancelled when shutdown begins.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
@@ -43,6 +49,7 @@ impl Tasks {
 
     /// Asks every task to stop and returns when all have.
     pub async fn shutdown(&self) {
+        self.ending.cancel();
         self.stopping.cancel();
         self.tracker.close();
         self.tracker.wait().await;

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::authenticate::{Authentication, Caller, Claim, PayloadHash, check_payload, claim, payload_mismatch};
 use crate::route::{self, Target};
+use crate::service::Answer;
 use crate::sigv4::{same, sha256_hex};
 use crate::{AwsError, Body, BoxError, Context, Model, Service, Wire, decode, encode, full_body, validate};
 
@@ -245,8 +246,10 @@ impl Gateway {
                 return Err(AwsError::new(service.validation_code(), faults).with_status(400));
             }
             let request_id = context.request_id.clone();
-            let output = service.call(&operation.name, context, input).await?;
-            encode::success(model, operation, wire, &request_id, &*output)
+            match service.call(&operation.name, context, input).await? {
+                Answer::Output(output) => encode::success(model, operation, wire, &request_id, &*output),
+                Answer::Events(events) => Ok(events.respond(model, operation, wire)),
+            }
         });
         answer.await.unwrap_or_else(|panic| Err(AwsError::internal(panic)))
     }

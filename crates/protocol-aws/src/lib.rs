@@ -12,6 +12,7 @@ mod cbor;
 mod decode;
 mod encode;
 mod error;
+mod events;
 mod eventstream;
 mod gateway;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod xml;
 pub use authenticate::{AccessKey, Authentication};
 pub use body::{Body, BoxError, empty_body, full_body};
 pub use error::AwsError;
+pub use events::{Event, Events};
 pub use eventstream::{EventStreamError, Frame, HeaderValue};
 pub use gateway::{Finished, Foreign, Gateway, GatewayBuilder, Limits};
 pub use model::{Kind, Location, Member, Model, Operation, Protocol, Shape, ShapeId};

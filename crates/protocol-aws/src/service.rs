@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{AwsError, Model, json};
+use crate::{AwsError, Events, Model, json};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -120,7 +120,13 @@ impl<O: Serialize + Send> Output for O {
     }
 }
 
-type Handle = Box<dyn Fn(Context, Value) -> BoxFuture<'static, Result<Box<dyn Output>, AwsError>> + Send + Sync>;
+/// What a handler answers.
+pub(crate) enum Answer {
+    Output(Box<dyn Output>),
+    Events(Events),
+}
+
+type Handle = Box<dyn Fn(Context, Value) -> BoxFuture<'static, Result<Answer, AwsError>> + Send + Sync>;
 type Fast = Box<dyn Fn(Context, Bytes) -> BoxFuture<'static, Option<Result<Bytes, AwsError>>> + Send + Sync>;
 
 /// A service ready to be called.
@@ -182,12 +188,7 @@ impl Service {
         fast(context.clone(), body.clone()).await
     }
 
-    pub(crate) async fn call(
-        &self,
-        operation: &str,
-        context: Context,
-        input: Value,
-    ) -> Result<Box<dyn Output>, AwsError> {
+    pub(crate) async fn call(&self, operation: &str, context: Context, input: Value) -> Result<Answer, AwsError> {
         let handle = self
             .handlers
             .get(operation)
@@ -209,10 +210,32 @@ impl<S: Send + Sync + 'static> Builder<S> {
     /// Where the operation has a handler already and, in debug builds, where the model lacks it: any test of
     /// the service finds both.
     #[must_use]
-    pub fn on<I, O, H>(mut self, operation: &'static str, handler: H) -> Self
+    pub fn on<I, O, H>(self, operation: &'static str, handler: H) -> Self
     where
         I: DeserializeOwned + Send + 'static,
         O: Serialize + Send + 'static,
+        H: for<'a> Handler<'a, S, I, O>,
+    {
+        self.register(operation, handler, |output| Answer::Output(Box::new(output)))
+    }
+
+    /// Registers the handler of an operation whose output is an event stream.
+    ///
+    /// # Panics
+    /// As [`Builder::on`].
+    #[must_use]
+    pub fn on_events<I, H>(self, operation: &'static str, handler: H) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        H: for<'a> Handler<'a, S, I, Events>,
+    {
+        self.register(operation, handler, Answer::Events)
+    }
+
+    fn register<I, O, H>(mut self, operation: &'static str, handler: H, answer: fn(O) -> Answer) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        O: Send + 'static,
         H: for<'a> Handler<'a, S, I, O>,
     {
         let name = self.service.name;
@@ -229,8 +252,7 @@ impl<S: Send + Sync + 'static> Builder<S> {
             Box::pin(async move {
                 let input = json::input::<I>(name, operation, input)?;
                 let call = Call::new(state, context);
-                let output = handler.invoke(&call, input).await?;
-                Ok(Box::new(output) as Box<dyn Output>)
+                handler.invoke(&call, input).await.map(answer)
             })
         });
         let before = self.service.handlers.insert(operation, handle);

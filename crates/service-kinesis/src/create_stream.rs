@@ -7,7 +7,7 @@ use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
 use crate::shapes::{StreamModeDetails, stream_id};
-use crate::{Call, errors, tags};
+use crate::{Call, errors, limits, tags};
 
 /// What an on-demand stream begins with.
 const ON_DEMAND_SHARDS: u32 = 4;
@@ -25,6 +25,8 @@ pub(crate) struct Input {
     #[serde(rename = "MaxRecordSizeInKiB")]
     max_record_size_in_kib: Option<u32>,
     record_distribution_strategy: Option<String>,
+    #[serde(rename = "WarmThroughputMiBps")]
+    warm_throughput_mibps: Option<u32>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError> {
@@ -46,15 +48,28 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
             ));
         }
     };
-    if shards > SHARDS_MAX {
+    let open_shards = call.streams.open_shards(engine_log::streams::Kind::Data, scope);
+    let over_quota = call.limits.is_some() && open_shards + shards as usize > limits::SHARDS_MAX;
+    if shards > SHARDS_MAX || over_quota {
         let message = format!(
             "This request would exceed the shard limit for the account {} in {}. Current shard count for the account: {}. \
              Limit: {SHARDS_MAX}. Number of additional shards that would have resulted from this request: {shards}.",
-            scope.account,
-            scope.region,
-            call.streams.open_shards(engine_log::streams::Kind::Data, scope)
+            scope.account, scope.region, open_shards
         );
-        return Err(AwsError::new("LimitExceededException", message));
+        return Err(errors::limit_exceeded(message));
+    }
+    if call.limits.is_some() && mode == Mode::OnDemand {
+        let streams = call
+            .streams
+            .list(engine_log::streams::Kind::Data, scope, None, usize::MAX);
+        if streams.iter().filter(|stream| stream.mode == Mode::OnDemand).count() >= limits::ON_DEMAND_STREAMS_MAX {
+            return Err(errors::limit_exceeded(format!(
+                "This request would exceed the on-demand stream limit for the account {} in {}. Limit: {}.",
+                scope.account,
+                scope.region,
+                limits::ON_DEMAND_STREAMS_MAX
+            )));
+        }
     }
     if input.record_distribution_strategy.as_deref() == Some("AUTO") {
         return Err(AwsError::not_implemented(
@@ -66,6 +81,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
     let mut new = NewStream::new(stream_id(scope, &name), shards);
     new.mode = mode;
     new.tags = input.tags;
+    new.warm_throughput_mibps = input.warm_throughput_mibps;
     if let Some(kib) = input.max_record_size_in_kib {
         new.record_bytes_max = kib * 1024;
     }

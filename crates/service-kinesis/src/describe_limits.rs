@@ -5,10 +5,7 @@ use protocol_aws::{AwsError, Empty};
 use serde::Serialize;
 
 use crate::Call;
-
-/// The quotas of a new account in a large region. Nothing enforces them yet.
-const SHARDS: usize = 20_000;
-const ON_DEMAND_STREAMS: usize = 50;
+use crate::limits::{ON_DEMAND_STREAMS_MAX, SHARDS_MAX};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -22,9 +19,9 @@ pub(crate) struct Output {
 pub(crate) async fn handle(call: &Call, _: Empty) -> Result<Output, AwsError> {
     let streams = call.streams.list(Kind::Data, call.scope(), None, usize::MAX);
     Ok(Output {
-        shard_limit: SHARDS,
+        shard_limit: SHARDS_MAX,
         open_shard_count: streams.iter().map(|stream| stream.open_shards()).sum(),
         on_demand_stream_count: streams.iter().filter(|stream| stream.mode == Mode::OnDemand).count(),
-        on_demand_stream_count_limit: ON_DEMAND_STREAMS,
+        on_demand_stream_count_limit: ON_DEMAND_STREAMS_MAX,
     })
 }

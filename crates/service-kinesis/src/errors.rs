@@ -39,6 +39,18 @@ pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
     AwsError::new("LimitExceededException", message)
 }
 
+pub(crate) const THROUGHPUT_EXCEEDED: &str = "ProvisionedThroughputExceededException";
+
+pub(crate) fn throughput_exceeded(scope: &Scope, stream: &str, shard: &str) -> AwsError {
+    AwsError::new(
+        THROUGHPUT_EXCEEDED,
+        format!(
+            "Rate exceeded for shard {shard} in stream {stream} under account {}.",
+            scope.account
+        ),
+    )
+}
+
 pub(crate) fn expired_token() -> AwsError {
     AwsError::new(
         "ExpiredNextTokenException",

@@ -2,8 +2,8 @@
 
 use base64_simd::{AsOut, STANDARD};
 use bytes::Bytes;
-use engine_log::Record;
 use engine_log::streams::{ShardInfo, Stream};
+use engine_log::{Record, Records};
 use protocol_aws::{AwsError, Blob, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,7 @@ struct RecordOut {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ChildShard {
+pub(crate) struct ChildShard {
     shard_id: String,
     parent_shards: Vec<String>,
     hash_key_range: HashKeyRange,
@@ -86,7 +86,10 @@ pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsE
     if limit.is_some_and(|limit| !(1..=RECORDS_MAX).contains(&limit)) {
         return None;
     }
-    // Errors are answered the common way.
+    // Errors are answered the common way, and where calls are counted all go it.
+    if call.limits.is_some() {
+        return None;
+    }
     let page = read(call, iterator?, limit, arn).await.ok()?;
     Some(page.write().map(Bytes::from))
 }
@@ -107,19 +110,25 @@ async fn read(call: &Call, iterator: &str, limit: Option<usize>, arn: Option<&st
         ));
     }
     let limit = limit.unwrap_or(RECORDS_MAX).min(RECORDS_MAX);
+    let partition = stream.partitions()[shard].id();
+    if let Some(limits) = &call.limits
+        && !limits.read(partition, call.clock.now_ms())
+    {
+        let shard_id = shard_id(stream.shards[shard].number);
+        return Err(errors::throughput_exceeded(call.scope(), &stream.id.name, &shard_id));
+    }
     let read = call
         .streams
         .log()
         .read(&stream.partitions()[shard], iterator.offset, BYTES_MAX, limit)
         .await;
     let read = read.map_err(|error| errors::from_log(call.scope(), &stream.id.name, error))?;
+    if let Some(limits) = &call.limits {
+        let bytes = read.records.iter().map(|record| record.data.len() + record.key.len());
+        limits.has_read(partition, bytes.sum());
+    }
     let now_ms = call.clock.now_ms();
-    let caught_up = read.next_offset >= read.end_offset;
-    // The distance to the tip is the age of the last record read: all that came later is still to be read.
-    let behind_ms = match read.records.last() {
-        Some(last) if !caught_up => (now_ms - last.arrival_ms).max(0),
-        _ => 0,
-    };
+    let behind_ms = behind_ms(&read, now_ms);
     let info = &stream.shards[shard];
     let ended = info.closed.is_some_and(|closed| read.next_offset >= closed.end_offset);
     let next = (!ended).then(|| Iterator::new(&stream, info.number, read.next_offset, now_ms).seal());
@@ -142,18 +151,7 @@ impl Page {
         if self.next.is_some() {
             return None;
         }
-        let number = self.shard().number;
-        let children = self
-            .stream
-            .shards
-            .iter()
-            .filter(|shard| shard.parents.contains(&number));
-        let child = |shard: &ShardInfo| ChildShard {
-            shard_id: shard_id(shard.number),
-            parent_shards: shard.parents.iter().map(|parent| shard_id(*parent)).collect(),
-            hash_key_range: HashKeyRange::of(shard),
-        };
-        Some(children.map(child).collect())
+        Some(children_of(&self.stream, self.shard().number))
     }
 
     fn write(self) -> Result<Vec<u8>, AwsError> {
@@ -163,27 +161,8 @@ impl Page {
             .map(|record| record.data.len() / 3 * 4 + record.key.len() + 180)
             .sum::<usize>();
         let mut out = Vec::with_capacity(room + 1024);
-        out.extend_from_slice(b"{\"Records\":[");
-        for (index, record) in self.records.iter().enumerate() {
-            out.extend_from_slice(if index == 0 {
-                b"{\"SequenceNumber\":\""
-            } else {
-                b",{\"SequenceNumber\":\""
-            });
-            Sequence::of_record(self.shard(), record.offset, record.arrival_ms)
-                .decimal()
-                .write(&mut out);
-            out.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
-            write_time(&mut out, record.arrival_ms);
-            out.extend_from_slice(b",\"Data\":\"");
-            let at = out.len();
-            out.resize(at + STANDARD.encoded_length(record.data.len()), 0);
-            let _ = STANDARD.encode(&record.data, out[at..].as_out());
-            out.extend_from_slice(b"\",\"PartitionKey\":");
-            write_json(&mut out, &String::from_utf8_lossy(&record.key))?;
-            out.push(b'}');
-        }
-        out.extend_from_slice(b"],");
+        out.push(b'{');
+        write_records(&mut out, self.shard(), &self.records)?;
         if let Some(next) = &self.next {
             out.extend_from_slice(b"\"NextShardIterator\":");
             write_json(&mut out, next)?;
@@ -199,6 +178,53 @@ impl Page {
         out.push(b'}');
         Ok(out)
     }
+}
+
+/// How far behind the tip of the shard a reader is.
+pub(crate) fn behind_ms(read: &Records, now_ms: i64) -> i64 {
+    let caught_up = read.next_offset >= read.end_offset;
+    // The distance to the tip is the age of the last record read: all that came later is still to be read.
+    match read.records.last() {
+        Some(last) if !caught_up => (now_ms - last.arrival_ms).max(0),
+        _ => 0,
+    }
+}
+
+/// The shards to go on with when a shard has ended.
+pub(crate) fn children_of(stream: &Stream, number: u32) -> Vec<ChildShard> {
+    let children = stream.shards.iter().filter(|shard| shard.parents.contains(&number));
+    let child = |shard: &ShardInfo| ChildShard {
+        shard_id: shard_id(shard.number),
+        parent_shards: shard.parents.iter().map(|parent| shard_id(*parent)).collect(),
+        hash_key_range: HashKeyRange::of(shard),
+    };
+    children.map(child).collect()
+}
+
+/// Writes `"Records":[..],`.
+pub(crate) fn write_records(out: &mut Vec<u8>, shard: &ShardInfo, records: &[Record]) -> Result<(), AwsError> {
+    out.extend_from_slice(b"\"Records\":[");
+    for (index, record) in records.iter().enumerate() {
+        out.extend_from_slice(if index == 0 {
+            b"{\"SequenceNumber\":\""
+        } else {
+            b",{\"SequenceNumber\":\""
+        });
+        Sequence::of_record(shard, record.offset, record.arrival_ms)
+            .decimal()
+            .write(out);
+        out.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
+        write_time(out, record.arrival_ms);
+        out.extend_from_slice(b",\"Data\":\"");
+        let at = out.len();
+        out.resize(at + STANDARD.encoded_length(record.data.len()), 0);
+        let _ = STANDARD.encode(&record.data, out[at..].as_out());
+        out.extend_from_slice(b"\",\"PartitionKey\":");
+        write_json(out, &String::from_utf8_lossy(&record.key))?;
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"],");
+    Ok(())
 }
 
 /// Seconds with three decimals.
@@ -218,7 +244,7 @@ fn write_time(out: &mut Vec<u8>, ms: i64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn write_json(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), AwsError> {
+pub(crate) fn write_json(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), AwsError> {
     serde_json::to_writer(out, value).map_err(AwsError::internal)
 }
 

@@ -40,6 +40,8 @@ mod retention;
 mod sequence;
 mod shapes;
 mod split_shard;
+mod subscribe_to_shard;
+mod subscriptions;
 mod tag_resource;
 mod tags;
 #[cfg(test)]
@@ -56,6 +58,7 @@ use base::Clock;
 use engine_log::streams::Streams;
 use limits::Limits;
 use store_meta::Meta;
+use subscriptions::Subscriptions;
 
 /// The service's state.
 pub struct Kinesis {
@@ -63,6 +66,7 @@ pub struct Kinesis {
     pub(crate) meta: Meta,
     pub(crate) clock: Clock,
     pub(crate) limits: Option<Limits>,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl Kinesis {
@@ -74,13 +78,14 @@ impl Kinesis {
             meta,
             clock,
             limits: None,
+            subscriptions: Subscriptions::default(),
         }
     }
 
     /// Enforces the service's quotas.
     #[must_use]
     pub fn with_limits(mut self) -> Self {
-        self.limits = Some(Limits);
+        self.limits = Some(Limits::default());
         self
     }
 }
@@ -95,44 +100,45 @@ pub fn service(kinesis: Kinesis) -> protocol_aws::Service {
             "DecreaseStreamRetentionPeriod",
             decrease_stream_retention_period::handle,
         )
+        .on("DeleteResourcePolicy", delete_resource_policy::handle)
         .on("DeleteStream", delete_stream::handle)
+        .on("DeregisterStreamConsumer", deregister_stream_consumer::handle)
+        .on("DescribeAccountSettings", describe_account_settings::handle)
         .on("DescribeLimits", describe_limits::handle)
         .on("DescribeStream", describe_stream::handle)
+        .on("DescribeStreamConsumer", describe_stream_consumer::handle)
         .on("DescribeStreamSummary", describe_stream_summary::handle)
+        .on("DisableEnhancedMonitoring", disable_enhanced_monitoring::handle)
+        .on("EnableEnhancedMonitoring", enable_enhanced_monitoring::handle)
         .on("GetRecords", get_records::handle)
         .fast("GetRecords", get_records::fast)
+        .on("GetResourcePolicy", get_resource_policy::handle)
         .on("GetShardIterator", get_shard_iterator::handle)
         .on(
             "IncreaseStreamRetentionPeriod",
             increase_stream_retention_period::handle,
         )
         .on("ListShards", list_shards::handle)
+        .on("ListStreamConsumers", list_stream_consumers::handle)
         .on("ListStreams", list_streams::handle)
         .on("ListTagsForResource", list_tags_for_resource::handle)
         .on("ListTagsForStream", list_tags_for_stream::handle)
+        .on("MergeShards", merge_shards::handle)
         .on("PutRecord", put_record::handle)
         .fast("PutRecord", put_record::fast)
         .on("PutRecords", put_records::handle)
         .fast("PutRecords", put_records::fast)
-        .on("RemoveTagsFromStream", remove_tags_from_stream::handle)
-        .on("TagResource", tag_resource::handle)
-        .on("UntagResource", untag_resource::handle)
-        .on("DeleteResourcePolicy", delete_resource_policy::handle)
-        .on("DeregisterStreamConsumer", deregister_stream_consumer::handle)
-        .on("DescribeAccountSettings", describe_account_settings::handle)
-        .on("DescribeStreamConsumer", describe_stream_consumer::handle)
-        .on("DisableEnhancedMonitoring", disable_enhanced_monitoring::handle)
-        .on("EnableEnhancedMonitoring", enable_enhanced_monitoring::handle)
-        .on("GetResourcePolicy", get_resource_policy::handle)
-        .on("ListStreamConsumers", list_stream_consumers::handle)
-        .on("MergeShards", merge_shards::handle)
         .on("PutResourcePolicy", put_resource_policy::handle)
         .on("RegisterStreamConsumer", register_stream_consumer::handle)
+        .on("RemoveTagsFromStream", remove_tags_from_stream::handle)
         .on("SplitShard", split_shard::handle)
+        .on_events("SubscribeToShard", subscribe_to_shard::handle)
+        .on("TagResource", tag_resource::handle)
+        .on("UntagResource", untag_resource::handle)
         .on("UpdateAccountSettings", update_account_settings::handle)
         .on("UpdateMaxRecordSize", update_max_record_size::handle)
         .on("UpdateShardCount", update_shard_count::handle)
-        .on("UpdateStreamWarmThroughput", update_stream_warm_throughput::handle)
         .on("UpdateStreamMode", update_stream_mode::handle)
+        .on("UpdateStreamWarmThroughput", update_stream_warm_throughput::handle)
         .build()
 }

@@ -1,6 +1,9 @@
-//! The service's quotas, where they are asked for.
+//! The service's quotas, where they are asked for. Facts: Kinesis Developer Guide, "Quotas and limits".
+
+use std::collections::HashMap;
 
 use base::Millis;
+use parking_lot::Mutex;
 
 /// Per stream in a rolling day.
 pub(crate) const COUNT_CHANGES_MAX: usize = 10;
@@ -8,10 +11,103 @@ pub(crate) const MODE_CHANGES_MAX: usize = 2;
 /// Per stream.
 pub(crate) const CONSUMERS_MAX: usize = 20;
 pub(crate) const CONSUMERS_CREATING_MAX: usize = 5;
+/// Open shards of provisioned streams, per account and region.
+pub(crate) const SHARDS_MAX: usize = 20_000;
+/// On-demand streams, per account and region.
+pub(crate) const ON_DEMAND_STREAMS_MAX: usize = 50;
 const DAY_MS: Millis = 24 * 3_600_000;
+const SECOND_MS: Millis = 1_000;
 
-/// Quotas are enforced.
-pub(crate) struct Limits;
+/// Per shard and second.
+const WRITE_BYTES: f64 = (1 << 20) as f64;
+const WRITE_RECORDS: f64 = 1_000.0;
+/// Per shard and second, of all GetRecords calls together; and of each registered consumer.
+const READ_BYTES: f64 = (2 << 20) as f64;
+const READ_CALLS: f64 = 5.0;
+const ITERATORS: f64 = 5.0;
+
+/// What shards are used for, to compare it with the quotas.
+#[derive(Default)]
+pub(crate) struct Limits(Mutex<HashMap<(Use, u64), Bucket>>);
+
+/// What is counted of a shard.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Use {
+    WriteBytes,
+    WriteRecords,
+    ReadBytes,
+    ReadCalls,
+    Iterators,
+}
+
+/// Holds as much as one second brings. What is taken beyond that has to come in before more is given.
+struct Bucket {
+    level: f64,
+    at_ms: Millis,
+}
+
+impl Limits {
+    /// Takes a record of so many bytes, unless the partition has had its share of this second.
+    pub(crate) fn write(&self, partition: u64, bytes: usize, now_ms: Millis) -> bool {
+        let mut all = self.0.lock();
+        let fits = level(&mut all, Use::WriteBytes, partition, WRITE_BYTES, now_ms) >= bytes as f64
+            && level(&mut all, Use::WriteRecords, partition, WRITE_RECORDS, now_ms) >= 1.0;
+        if fits {
+            take(&mut all, Use::WriteBytes, partition, bytes as f64);
+            take(&mut all, Use::WriteRecords, partition, 1.0);
+        }
+        fits
+    }
+
+    /// Begins a GetRecords call, unless there were too many, or those before read more than has come in since.
+    pub(crate) fn read(&self, partition: u64, now_ms: Millis) -> bool {
+        let mut all = self.0.lock();
+        let fits = level(&mut all, Use::ReadCalls, partition, READ_CALLS, now_ms) >= 1.0
+            && level(&mut all, Use::ReadBytes, partition, READ_BYTES, now_ms) > 0.0;
+        if fits {
+            take(&mut all, Use::ReadCalls, partition, 1.0);
+        }
+        fits
+    }
+
+    /// Counts what a GetRecords call has read. A full one of 10 MiB keeps the shard busy for five seconds.
+    pub(crate) fn has_read(&self, partition: u64, bytes: usize) {
+        let mut all = self.0.lock();
+        let burst = if bytes as f64 > READ_BYTES { READ_BYTES } else { 0.0 };
+        take(&mut all, Use::ReadBytes, partition, bytes as f64 + burst);
+    }
+
+    pub(crate) fn iterator(&self, partition: u64, now_ms: Millis) -> bool {
+        let mut all = self.0.lock();
+        let fits = level(&mut all, Use::Iterators, partition, ITERATORS, now_ms) >= 1.0;
+        if fits {
+            take(&mut all, Use::Iterators, partition, 1.0);
+        }
+        fits
+    }
+}
+
+/// How long a registered consumer waits after so many bytes.
+pub(crate) fn pause_ms(bytes: usize) -> Millis {
+    (bytes as f64 / READ_BYTES * SECOND_MS as f64) as Millis
+}
+
+fn level(all: &mut HashMap<(Use, u64), Bucket>, what: Use, partition: u64, rate: f64, now_ms: Millis) -> f64 {
+    let bucket = all.entry((what, partition)).or_insert(Bucket {
+        level: rate,
+        at_ms: now_ms,
+    });
+    let since_s = (now_ms - bucket.at_ms).max(0) as f64 / SECOND_MS as f64;
+    bucket.level = (bucket.level + since_s * rate).min(rate);
+    bucket.at_ms = now_ms;
+    bucket.level
+}
+
+fn take(all: &mut HashMap<(Use, u64), Bucket>, what: Use, partition: u64, amount: f64) {
+    if let Some(bucket) = all.get_mut(&(what, partition)) {
+        bucket.level -= amount;
+    }
+}
 
 /// Those of the times that lie within the last day.
 pub(crate) fn within_a_day(times_ms: &[Millis], now_ms: Millis) -> Vec<Millis> {
@@ -20,4 +116,28 @@ pub(crate) fn within_a_day(times_ms: &[Millis], now_ms: Millis) -> Vec<Millis> {
         .copied()
         .filter(|time_ms| now_ms - time_ms < DAY_MS)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_takes_a_megabyte_and_a_thousand_records_a_second() {
+        let limits = Limits::default();
+        assert!(limits.write(1, 1 << 20, 0) && !limits.write(1, 1, 0) && limits.write(2, 1, 0));
+        assert!(!limits.write(1, 1 << 19, 499) && limits.write(1, 1 << 19, 500));
+        assert!((0..999).all(|_| limits.write(2, 1, 0)) && !limits.write(2, 1, 0));
+        assert!(limits.write(2, 1, 1) && !limits.write(2, 1, 1));
+    }
+
+    #[test]
+    fn a_shard_is_read_five_times_a_second_and_rests_after_much() {
+        let limits = Limits::default();
+        assert!((0..5).all(|_| limits.read(1, 0)) && !limits.read(1, 0) && limits.read(1, 200));
+        assert!(limits.read(2, 0));
+        limits.has_read(2, 10 << 20);
+        assert!(!limits.read(2, 4_999) && limits.read(2, 5_001));
+        assert!((0..5).all(|_| limits.iterator(3, 0)) && !limits.iterator(3, 0));
+    }
 }

@@ -21,8 +21,8 @@ pub(crate) struct Put<'k> {
     batches: Vec<Batch>,
     /// Per shard, which of the batches is its.
     batch_of: Vec<Option<u32>>,
-    /// Per record, its batch and its place in it.
-    places: Vec<(u32, u32)>,
+    /// Per record, its batch and its place in it, or the shard that has had enough.
+    places: Vec<Result<(u32, u32), u32>>,
     batch_shards: Vec<u32>,
     batch_bytes: usize,
     created_ms: i64,
@@ -32,7 +32,8 @@ pub(crate) struct Put<'k> {
 /// What became of a record.
 pub(crate) struct Done {
     pub(crate) shard: u32,
-    pub(crate) sequence: Decimal,
+    /// Absent where the shard has had enough for now.
+    pub(crate) sequence: Option<Decimal>,
 }
 
 impl<'k> Put<'k> {
@@ -84,6 +85,13 @@ impl<'k> Put<'k> {
                 self.stream.id.name
             )));
         };
+        if let Some(limits) = &self.kinesis.limits {
+            let partition = self.stream.partitions()[shard].id();
+            if !limits.write(partition, data_bytes + key.len(), self.created_ms) {
+                self.places.push(Err(self.stream.shards[shard].number));
+                return Ok(());
+            }
+        }
         let batch_index = *self.batch_of[shard].get_or_insert_with(|| {
             self.batches.push(Batch::new(
                 &self.stream.partitions()[shard],
@@ -96,7 +104,7 @@ impl<'k> Put<'k> {
         let batch = &mut self.batches[batch_index as usize];
         let place = batch.len() as u32;
         batch.push_with(key.as_bytes(), explicit_hash_key.map(str::as_bytes), data_bytes, fill)?;
-        self.places.push((batch_index, place));
+        self.places.push(Ok((batch_index, place)));
         Ok(())
     }
 
@@ -116,12 +124,15 @@ impl<'k> Put<'k> {
             )
         });
         let firsts = firsts.collect::<Vec<_>>();
-        let done = self.places.iter().map(|(batch, place)| {
-            let (shard, first) = firsts[*batch as usize];
-            Done {
-                shard,
-                sequence: first.plus(u64::from(*place)),
+        let done = self.places.iter().map(|place| match *place {
+            Ok((batch, place)) => {
+                let (shard, first) = firsts[batch as usize];
+                Done {
+                    shard,
+                    sequence: Some(first.plus(u64::from(place))),
+                }
             }
+            Err(shard) => Done { shard, sequence: None },
         });
         Ok(done.collect())
     }
@@ -168,10 +179,12 @@ pub(crate) fn key_units(key: &str) -> usize {
     }
 }
 
-/// Writes `"ShardId":"..","SequenceNumber":".."`.
+/// Writes `"SequenceNumber":"..","ShardId":".."`. Only where there are no quotas, which leave out the number.
 pub(crate) fn write_done(done: &Done, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"SequenceNumber\":\"");
-    done.sequence.write(out);
+    if let Some(sequence) = done.sequence {
+        sequence.write(out);
+    }
     out.extend_from_slice(b"\",\"ShardId\":\"shardId-");
     let mut digits = [b'0'; 12];
     let mut rest = done.shard;

@@ -65,16 +65,18 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         }
         Ok(put)
     };
-    let done = append(call, stream, prepare).await?;
+    let done = append(call, stream.clone(), prepare).await?;
     let first = done
         .first()
         .ok_or_else(|| AwsError::internal("an append of one record answered none"))?;
-    let mut sequence = Vec::new();
-    first.sequence.write(&mut sequence);
-    Ok(Output {
-        shard_id: shard_id(first.shard),
-        sequence_number: String::from_utf8_lossy(&sequence).into_owned(),
-    })
+    let shard_id = shard_id(first.shard);
+    match first.sequence {
+        Some(sequence) => Ok(Output {
+            shard_id,
+            sequence_number: sequence.to_string(),
+        }),
+        None => Err(errors::throughput_exceeded(call.scope(), &stream.id.name, &shard_id)),
+    }
 }
 
 pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
@@ -93,6 +95,9 @@ pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsE
 }
 
 fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
+    if call.limits.is_some() {
+        return None;
+    }
     let (mut stream_name, mut stream_arn, mut data, mut key, mut hash) = (None, None, None, None, None);
     let mut scan = Scan::new(body);
     scan.object(|scan, member| match member {

@@ -46,25 +46,40 @@ pub(crate) struct Output {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ResultEntry {
-    sequence_number: String,
-    shard_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
     let stream = call.stream(call.scope(), input.stream_name.as_deref(), input.stream_arn.as_deref())?;
     let bytes = input.records.iter().map(|entry| entry.data.0.len()).sum();
     let prepare = |stream| prepare_records(call, stream, &input, bytes);
-    let done = append(call, stream, prepare).await?;
-    let records = done.iter().map(|done| {
-        let mut sequence = Vec::new();
-        done.sequence.write(&mut sequence);
-        ResultEntry {
-            sequence_number: String::from_utf8_lossy(&sequence).into_owned(),
-            shard_id: shard_id(done.shard),
+    let done = append(call, stream.clone(), prepare).await?;
+    let records = done.iter().map(|done| match done.sequence {
+        Some(sequence) => ResultEntry {
+            sequence_number: Some(sequence.to_string()),
+            shard_id: Some(shard_id(done.shard)),
+            error_code: None,
+            error_message: None,
+        },
+        None => {
+            let error = errors::throughput_exceeded(call.scope(), &stream.id.name, &shard_id(done.shard));
+            ResultEntry {
+                sequence_number: None,
+                shard_id: None,
+                error_code: Some(errors::THROUGHPUT_EXCEEDED),
+                error_message: Some(error.message.into()),
+            }
         }
     });
     Ok(Output {
-        failed_record_count: 0,
+        failed_record_count: done.iter().filter(|done| done.sequence.is_none()).count() as u32,
         records: records.collect(),
     })
 }
@@ -125,6 +140,9 @@ struct Raw<'b> {
 }
 
 fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
+    if call.limits.is_some() {
+        return None;
+    }
     let (mut stream_name, mut stream_arn, mut records) = (None, None, None);
     let mut scan = Scan::new(body);
     scan.object(|scan, member| match member {

@@ -117,8 +117,14 @@ impl Sequence {
 
 impl std::fmt::Display for Sequence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.decimal().fmt(f)
+    }
+}
+
+impl std::fmt::Display for Decimal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = Vec::with_capacity(DIGITS);
-        self.decimal().write(&mut text);
+        self.write(&mut text);
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }

@@ -8,7 +8,7 @@ use engine_log::streams::{Kind, Mode, ShardInfo, Stream, StreamId, StreamInfo, S
 use protocol_aws::{AwsError, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::errors::{ChangeError, in_use, invalid_argument, stream_not_found, validation_of};
+use crate::errors::{ChangeError, in_use, invalid_argument, shard_not_found, stream_not_found, validation_of};
 use crate::sequence::Sequence;
 use crate::{Call, Kinesis};
 
@@ -238,6 +238,20 @@ pub(crate) fn provisioned(info: &StreamInfo) -> Result<(), ChangeError> {
         "Request is invalid. Stream {} under account {} is in On-Demand mode.",
         info.id.name, info.id.scope.account
     ))))
+}
+
+/// The index of the shard that a reader names.
+pub(crate) fn shard_index(scope: &Scope, stream: &Stream, id: &str) -> Result<usize, AwsError> {
+    let name = stream.id.name.as_str();
+    let Some(number) = shard_number(id) else {
+        let message = format!(
+            "Could not find shard {id} in stream {name} under account {}.",
+            scope.account
+        );
+        return Err(AwsError::new("ResourceNotFoundException", message));
+    };
+    let found = stream.shards.iter().position(|shard| shard.number == number);
+    found.ok_or_else(|| shard_not_found(scope, name, &shard_id(number)))
 }
 
 /// The open shard that a change names.

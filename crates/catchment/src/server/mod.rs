@@ -102,6 +102,7 @@ impl Server {
         }
         drop(listener);
         tracing::info!("shutting down: letting open requests end");
+        shared.platform.tasks.ending().cancel();
         if tokio::time::timeout(DRAIN_MAX, drain.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut");
         }

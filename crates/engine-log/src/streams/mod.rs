@@ -192,6 +192,10 @@ impl Streams {
         &self.0.log
     }
 
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
