@@ -506,7 +506,7 @@ def test_what_was_acknowledged_survives_kill_9(server):
 
 
 def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(new_server):
-    """The process may make files of a few MiB only, which the log takes for a full disk."""
+    """The process may make files of less than a record only, which the log takes for a full disk."""
     server = new_server()
     command = [BINARY, "serve", "--listen", f"127.0.0.1:{server.port}", "--data-dir", str(server.data_dir)]
     # With the signal ignored, as Python has it, a write beyond the limit is an error and does not end the process.
@@ -515,8 +515,9 @@ def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(new_server):
     kinesis = server.client("kinesis")
     name = make(kinesis)
     no_limit = resource.RLIM_INFINITY
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (10 * 1024 * 1024, no_limit))
-    written, data = 0, os.urandom(500_000)
+    written, data = 1, os.urandom(500_000)
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=data)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (400_000, no_limit))
     with pytest.raises(ClientError) as error:
         for _ in range(300):
             kinesis.put_record(StreamName=name, PartitionKey="k", Data=data)
@@ -524,7 +525,7 @@ def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(new_server):
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     assert "full" in error.value.response["Error"]["Message"]
     count = lambda: len(read_shard(kinesis, name, "shardId-000000000000"))
-    assert written > 0 and count() == written
+    assert count() == written
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (no_limit, no_limit))
     kinesis.put_record(StreamName=name, PartitionKey="k", Data=data)
     assert count() == written + 1
