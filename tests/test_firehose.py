@@ -665,7 +665,7 @@ def test_what_is_buffered_survives_a_restart(server):
 
 
 def test_a_full_disk_refuses_records_and_recovers(new_server):
-    """The process may make files of a few MiB only, which the log takes for a full disk."""
+    """The process may make files of less than a record only, which the log takes for a full disk."""
     server = new_server()
     command = [BINARY, "serve", "--listen", f"127.0.0.1:{server.port}", "--data-dir", str(server.data_dir)]
     # With the signal ignored, as Python has it, a write beyond the limit is an error and does not end the process.
@@ -675,15 +675,16 @@ def test_a_full_disk_refuses_records_and_recovers(new_server):
     bucket = make_bucket(s3)
     name = make(firehose, bucket, BufferingHints={"SizeInMBs": 128, "IntervalInSeconds": 900}, ProcessingConfiguration=LINES)
     no_limit = resource.RLIM_INFINITY
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (10 * MIB, no_limit))
-    written, data = 0, base64.b64encode(os.urandom(300_000))
+    written, data = 1, base64.b64encode(os.urandom(300_000))
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": data})
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300_000, no_limit))
     with pytest.raises(ClientError) as error:
         for _ in range(300):
             firehose.put_record(DeliveryStreamName=name, Record={"Data": data})
             written += 1
     answer = error.value.response
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == ("ServiceUnavailableException", 503)
-    assert "full" in answer["Error"]["Message"] and written > 0
+    assert "full" in answer["Error"]["Message"]
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (no_limit, no_limit))
     firehose.put_record(DeliveryStreamName=name, Record={"Data": b"more"})
     firehose.update_destination(
