@@ -44,21 +44,20 @@ impl Objects {
 
     /// Removes a bucket that holds no objects, and the uploads under way in it.
     pub async fn delete_bucket(&self, name: &str) -> Result<(), ObjectError> {
-        let bucket = name.to_owned();
-        let (orphans, open) = self
-            .0
-            .meta
-            .write(move |tx| {
-                let key = (bucket.clone(),);
+        let (objects, bucket) = (self.clone(), name.to_owned());
+        // In a task of its own: the files must go even if the caller stops waiting.
+        let work = async move {
+            let key = (bucket.clone(),);
+            let removing = objects.0.meta.write(move |tx| {
                 if !tx.delete(&BUCKETS, &key)? {
-                    return Err(ObjectError::NoSuchBucket(bucket));
+                    return Err(ObjectError::NoSuchBucket(key.0));
                 }
                 let all = KeyPrefix {
-                    bucket: &bucket,
+                    bucket: &key.0,
                     prefix: "",
                 };
                 if !tx.scan(&OBJECTS, &all, None, 1)?.is_empty() {
-                    return Err(ObjectError::BucketNotEmpty(bucket));
+                    return Err(ObjectError::BucketNotEmpty(key.0));
                 }
                 let mut orphans = Vec::new();
                 for ((_, _, upload), _) in tx.scan(&UPLOADS, &key, None, usize::MAX)? {
@@ -69,20 +68,21 @@ impl Objects {
                 tx.delete_prefix(&UPLOADS, &key)?;
                 let open = tx.scan(&UNSETTLED, &all, None, usize::MAX)?;
                 Ok((orphans, open))
-            })
-            .await?;
-        let name = name.to_owned();
-        self.blocking(move |store| {
-            for id in orphans {
-                store.discard_staged(&id);
-            }
-            for (object, _) in open {
-                store.install(&object)?;
-            }
-            prune_down(&store.bucket_dir(&name));
-            Ok(())
-        })
-        .await
+            });
+            let (orphans, open) = removing.await?;
+            let removing = objects.blocking(move |store| {
+                for id in orphans {
+                    store.discard_staged(&id);
+                }
+                for (object, _) in open {
+                    store.install(&object)?;
+                }
+                prune_down(&store.bucket_dir(&bucket));
+                Ok(())
+            });
+            removing.await
+        };
+        self.0.tasks.spawn(work).await?
     }
 
     pub fn bucket(&self, name: &str) -> Result<BucketInfo, ObjectError> {

@@ -78,6 +78,7 @@ impl Objects {
             tags,
             checksum: info.checksum,
             parts: None,
+            upload: None,
             condition: options.condition,
         };
         self.commit(ObjectName::new(bucket, key), staged, write, |_, _| Ok(()))

@@ -140,24 +140,25 @@ impl Objects {
     /// Drops an upload and its parts.
     pub async fn abort_upload(&self, bucket: &str, key: &str, id: &str) -> Result<(), ObjectError> {
         self.bucket(bucket)?;
-        let name = upload_name(bucket, key, id);
-        let orphans = self
-            .0
-            .meta
-            .write(move |tx| {
+        let (objects, name) = (self.clone(), upload_name(bucket, key, id));
+        // In a task of its own: the parts must go even if the caller stops waiting.
+        let work = async move {
+            let dropping = objects.0.meta.write(move |tx| {
                 if !tx.delete(&UPLOADS, &name)? {
                     return Err(ObjectError::NoSuchUpload(name.2));
                 }
                 let parts = tx.scan(&UPLOAD_PARTS, &(name.2.clone(),), None, usize::MAX)?;
                 tx.delete_prefix(&UPLOAD_PARTS, &(name.2,))?;
                 Ok(parts.into_iter().map(|(_, part)| part.id).collect::<Vec<_>>())
-            })
-            .await?;
-        self.discard(orphans).await;
-        Ok(())
+            });
+            objects.discard(dropping.await?).await;
+            Ok(())
+        };
+        self.0.tasks.spawn(work).await?
     }
 
-    /// Makes the named parts the object, in one step for every reader.
+    /// Makes the named parts the object, in one step for every reader. A call that comes while another completes
+    /// the upload, or after it, gets what that one gets.
     pub async fn complete_upload(
         &self,
         bucket: &str,
@@ -165,7 +166,27 @@ impl Objects {
         id: &str,
         complete: CompleteUpload,
     ) -> Result<ObjectInfo, ObjectError> {
-        let upload = self.upload(bucket, key, id)?;
+        let (objects, name) = (self.clone(), upload_name(bucket, key, id));
+        // In a task of its own: copying takes long, and a caller who stops waiting for it comes again.
+        let work = async move {
+            let _completing = objects.0.complete_lock(&name.2).lock().await;
+            match objects.upload(&name.0, &name.1, &name.2) {
+                Ok(upload) => objects.complete(name, upload, complete).await,
+                Err(ObjectError::NoSuchUpload(_)) => objects.completed(name, &complete.parts),
+                Err(error) => Err(error),
+            }
+        };
+        self.0.tasks.spawn(work).await?
+    }
+
+    async fn complete(
+        &self,
+        name: UploadName,
+        upload: Upload,
+        complete: CompleteUpload,
+    ) -> Result<ObjectInfo, ObjectError> {
+        let (bucket, key, id) = &name;
+        let object = ObjectName::new(bucket, key);
         let all = self.upload_parts(bucket, key, id, 0, usize::MAX)?;
         let parts = choose_parts(&upload, &all, &complete.parts)?;
         let size = parts.iter().map(|part| part.size).sum();
@@ -182,38 +203,24 @@ impl Objects {
                 actual: hex::encode(&actual.value),
             });
         }
-        let (store, sources) = (self.0.clone(), parts.clone());
-        let joining = self.0.tasks.spawn_blocking(move || {
-            let mut staged = StagedFile::create(&store)?;
-            for part in sources {
-                let path = store.staged(&part.id);
-                match File::open(&path) {
-                    Ok(file) => staged.append(&file, 0..part.size)?,
-                    // It was replaced or the upload ended since the parts were read.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                        return Err(ObjectError::InvalidPart { number: part.number });
-                    }
-                    Err(error) => return Err(error).context(|| format!("opening {}", path.display())),
-                }
-            }
-            staged.sync()?;
-            Ok(staged)
-        });
-        let staged = joining.await??;
+        // The transaction checks it again; here it saves the copying.
+        complete.condition.check(&object, self.0.stored(&object)?.as_ref())?;
+        let etag = multipart_etag(parts.iter().map(|part| (part.number, part.etag.as_str())))?;
+        let staged = self.join(parts.clone()).await?;
         let write = Write {
             size,
-            etag: multipart_etag(&parts)?,
+            etag,
             headers: upload.headers,
             user: upload.user,
             tags: upload.tags,
             checksum: object_checksum,
             parts: Some(parts.len() as u32),
+            upload: Some(id.clone()),
             condition: complete.condition,
         };
-        let name = upload_name(bucket, key, id);
         let keep_part_checksums = upload.algorithm.is_some();
         let info = self
-            .commit(ObjectName::new(bucket, key), staged, write, move |tx, stored| {
+            .commit(object, staged, write, move |tx, stored| {
                 if !tx.delete(&UPLOADS, &name)? {
                     return Err(ObjectError::NoSuchUpload(name.2));
                 }
@@ -236,6 +243,40 @@ impl Objects {
             .await?;
         self.discard(all.into_iter().map(|part| part.id)).await;
         Ok(info)
+    }
+
+    /// What an earlier call has made of the upload, where it named the same parts and the object is still that.
+    fn completed(&self, name: UploadName, named: &[CompletePart]) -> Result<ObjectInfo, ObjectError> {
+        let (bucket, key, id) = name;
+        let etag = multipart_etag(named.iter().map(|part| (part.number, part.etag.as_str())));
+        let stored = self.0.stored(&ObjectName::new(&bucket, &key))?;
+        let made = stored.filter(|stored| {
+            stored.upload.as_ref() == Some(&id) && etag.as_ref().is_ok_and(|etag| *etag == stored.etag)
+        });
+        made.map(|stored| stored.into_info(key))
+            .ok_or(ObjectError::NoSuchUpload(id))
+    }
+
+    /// Copies the parts' content to a new file, one behind the other.
+    async fn join(&self, parts: Vec<UploadPart>) -> Result<StagedFile, ObjectError> {
+        let store = self.0.clone();
+        let joining = self.0.tasks.spawn_blocking(move || {
+            let mut staged = StagedFile::create(&store)?;
+            for part in parts {
+                let path = store.staged(&part.id);
+                match File::open(&path) {
+                    Ok(file) => staged.append(&file, 0..part.size)?,
+                    // It was replaced or the upload ended since the parts were read.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        return Err(ObjectError::InvalidPart { number: part.number });
+                    }
+                    Err(error) => return Err(error).context(|| format!("opening {}", path.display())),
+                }
+            }
+            staged.sync()?;
+            Ok(staged)
+        });
+        joining.await?
     }
 }
 

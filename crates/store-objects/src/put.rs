@@ -6,7 +6,7 @@ use bytes::Bytes;
 use store_meta::{Read, Tx};
 use tokio::task::JoinHandle;
 
-use crate::digest::md5;
+use crate::digest::{checksum, md5};
 use crate::record::{
     BUCKETS, KeyPrefix, OBJECT_PARTS, OBJECTS, ObjectName, Stored, UNSETTLED, UPLOAD_PARTS, UPLOADS, Unsettled,
     UploadName,
@@ -103,19 +103,26 @@ pub struct Expected {
 }
 
 impl Expected {
-    fn check(&self, finished: &Finished) -> Result<(), ObjectError> {
-        if let Some(expected) = self.md5.filter(|expected| *expected != finished.md5) {
+    /// Checks content that is not to be stored.
+    pub fn check_bytes(&self, content: &[u8]) -> Result<(), ObjectError> {
+        let algorithm = self.checksum.as_ref().map(|checksum| checksum.algorithm);
+        let actual = algorithm.map(|algorithm| Checksum::full(algorithm, checksum(algorithm, content)));
+        self.check(md5(content), actual.as_ref())
+    }
+
+    fn check(&self, md5: [u8; 16], checksum: Option<&Checksum>) -> Result<(), ObjectError> {
+        if let Some(expected) = self.md5.filter(|expected| *expected != md5) {
             return Err(ObjectError::DigestMismatch {
                 what: Digest::Md5,
                 expected: hex::encode(expected),
-                actual: hex::encode(finished.md5),
+                actual: hex::encode(md5),
             });
         }
-        match &self.checksum {
-            Some(expected) if *expected != finished.checksum => Err(ObjectError::DigestMismatch {
+        match (&self.checksum, checksum) {
+            (Some(expected), Some(actual)) if expected != actual => Err(ObjectError::DigestMismatch {
                 what: Digest::Checksum(expected.algorithm),
                 expected: hex::encode(&expected.value),
-                actual: hex::encode(&finished.checksum.value),
+                actual: hex::encode(&actual.value),
             }),
             _ => Ok(()),
         }
@@ -210,6 +217,7 @@ impl PutWriter {
             tags: options.tags,
             checksum: Some(finished.checksum),
             parts: None,
+            upload: None,
             condition: options.condition,
         };
         objects.commit(name, finished.staged, write, |_, _| Ok(())).await
@@ -358,7 +366,7 @@ impl Content {
             let mut sink = sink.map_or_else(|| Sink::create(&store, algorithm), Ok)?;
             sink.write(&chunks)?;
             let finished = sink.finish()?;
-            expected.check(&finished)?;
+            expected.check(finished.md5, Some(&finished.checksum))?;
             Ok::<_, ObjectError>(finished)
         });
         finishing.await?
@@ -374,6 +382,8 @@ pub(crate) struct Write {
     pub(crate) tags: Tags,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) parts: Option<u32>,
+    /// The upload that the parts were of.
+    pub(crate) upload: Option<String>,
     pub(crate) condition: Condition,
 }
 
@@ -400,6 +410,7 @@ impl Objects {
                 tags,
                 checksum,
                 parts,
+                upload,
                 condition,
             } = write;
             let modified_ms = objects.0.clock.now_ms();
@@ -416,6 +427,7 @@ impl Objects {
                 tags,
                 checksum,
                 parts,
+                upload,
             };
             let outcome = objects
                 .0
@@ -551,11 +563,13 @@ pub(crate) fn no_such_key(name: &ObjectName) -> ObjectError {
     }
 }
 
-/// MD5 of the parts' MD5s, a dash and their number (S3 User Guide, "Checking object integrity").
-pub(crate) fn multipart_etag(parts: &[UploadPart]) -> Result<String, ObjectError> {
-    let mut all = Vec::with_capacity(parts.len() * 16);
-    for part in parts {
-        all.extend(hex::decode(&part.etag).map_err(|_| ObjectError::InvalidPart { number: part.number })?);
+/// MD5 of the parts' MD5s, a dash and their number (S3 User Guide, "Checking object integrity"). A part is its
+/// number and its ETag.
+pub(crate) fn multipart_etag<'p>(parts: impl ExactSizeIterator<Item = (u32, &'p str)>) -> Result<String, ObjectError> {
+    let count = parts.len();
+    let mut all = Vec::with_capacity(count * 16);
+    for (number, etag) in parts {
+        all.extend(hex::decode(etag).map_err(|_| ObjectError::InvalidPart { number })?);
     }
-    Ok(format!("{}-{}", hex::encode(md5(&all)), parts.len()))
+    Ok(format!("{}-{count}", hex::encode(md5(&all))))
 }

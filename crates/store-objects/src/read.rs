@@ -94,7 +94,7 @@ impl Objects {
 }
 
 impl Inner {
-    fn stored(&self, name: &ObjectName) -> Result<Option<Stored>, ObjectError> {
+    pub(crate) fn stored(&self, name: &ObjectName) -> Result<Option<Stored>, ObjectError> {
         Ok(self.meta.read(|s| s.get(&OBJECTS, name))?)
     }
 

@@ -182,6 +182,9 @@ pub(crate) struct Stored {
     pub(crate) checksum: Option<Checksum>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parts: Option<u32>,
+    /// The multipart upload that made it, so that completing it once more gets the same answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upload: Option<String>,
 }
 
 impl Stored {

@@ -22,6 +22,8 @@ const FORMAT_FILE: &str = ".format";
 const FORMAT: &str = "catchment objects 1\n";
 /// Locks that order the renames of one object's files; objects share them by hash.
 const INSTALL_LOCKS: usize = 256;
+/// Locks that make calls that complete one upload wait for each other; uploads share them by hash.
+const COMPLETE_LOCKS: usize = 256;
 
 /// Buckets and objects. Clones share one store.
 #[derive(Clone)]
@@ -35,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) settler: Settler,
     install_locks: Vec<Mutex<()>>,
+    complete_locks: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Objects {
@@ -45,6 +48,7 @@ impl Objects {
         check_format(dir)?;
         let (settler, queue) = Settler::new();
         let install_locks = (0..INSTALL_LOCKS).map(|_| Mutex::new(())).collect();
+        let complete_locks = (0..COMPLETE_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect();
         let inner = Inner {
             dir: dir.to_owned(),
             meta,
@@ -53,6 +57,7 @@ impl Objects {
             tasks: tasks.clone(),
             settler,
             install_locks,
+            complete_locks,
         };
         let objects = Self(Arc::new(inner));
         objects.0.recover()?;
@@ -96,6 +101,11 @@ impl Inner {
     fn install_lock(&self, name: &ObjectName) -> &Mutex<()> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
         &self.install_locks[hash as usize % INSTALL_LOCKS]
+    }
+
+    pub(crate) fn complete_lock(&self, upload: &str) -> &tokio::sync::Mutex<()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(upload);
+        &self.complete_locks[hash as usize % COMPLETE_LOCKS]
     }
 
     /// Brings the files of one object to where its record says they belong. Safe to repeat at any time.
@@ -182,43 +192,35 @@ impl Inner {
 
     /// Finishes interrupted renames and deletions, then removes staging files that belong to nothing.
     fn recover(&self) -> Result<(), ObjectError> {
-        let mut open = self.meta.read(|s| s.scan(&UNSETTLED, &(), None, usize::MAX))?;
         // A file may wait for a deletion elsewhere to free its path, so try until nothing moves.
-        let mut settled = Vec::new();
         loop {
-            let before = open.len();
-            open.retain(|(name, unsettled)| match self.install(name) {
-                Ok(()) => {
-                    settled.push((name.clone(), unsettled.id.clone()));
-                    false
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "an object stays in the staging directory for now");
-                    true
-                }
-            });
-            if open.is_empty() || open.len() == before {
+            let all = self.settle_all()?;
+            if all.left == 0 {
+                break;
+            }
+            if all.settled == 0 {
+                let left = all.left;
+                tracing::warn!(left, "stored objects stay unsettled for now");
+                self.settler.miss();
                 break;
             }
         }
-        for (name, unsettled) in open {
-            tracing::warn!(
-                bucket = name.bucket,
-                key = name.key(),
-                "the object's file stays in the staging directory"
-            );
-            self.settler.push(name, unsettled.id);
-        }
-        self.settle(settled)?;
         self.sweep_staging()
     }
 
     fn sweep_staging(&self) -> Result<(), ObjectError> {
         let mut wanted = HashSet::new();
+        let mut page = self.unsettled(None)?;
+        while let Some((last, _)) = page.last().cloned() {
+            self.meta.read(|s| {
+                for (name, _) in &page {
+                    wanted.extend(s.get(&OBJECTS, name)?.map(|stored| stored.id));
+                }
+                Ok::<_, ObjectError>(())
+            })?;
+            page = self.unsettled(Some(&last))?;
+        }
         self.meta.read(|s| {
-            for (name, _) in s.scan(&UNSETTLED, &(), None, usize::MAX)? {
-                wanted.extend(s.get(&OBJECTS, &name)?.map(|stored| stored.id));
-            }
             s.visit(&UPLOAD_PARTS, &(), None, |_, part| {
                 wanted.insert(part.id);
                 true

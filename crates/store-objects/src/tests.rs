@@ -254,6 +254,68 @@ async fn a_crash_leaves_the_old_object_or_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_file_where_a_deleted_objects_directory_was_does_not_keep_the_store_closed() {
+    let f = Fixture::new().await;
+    f.put("a/b/c", "deep").await;
+    f.objects.delete("lake", "a/b/c").await.expect("deletes");
+    f.put("a", "flat").await;
+    f.put("other", "x").await;
+    let killed = f.crash();
+    assert_eq!(killed.get("a").await.as_deref(), Some("flat"));
+    assert_eq!(
+        killed.files(),
+        BTreeSet::from(["lake/a".to_owned(), "lake/other".to_owned()])
+    );
+    let left = killed.objects.0.unsettled(None).expect("reads");
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_settled_holds_up_nothing_else() {
+    let f = Fixture::new().await;
+    f.put("good", "x").await;
+    let stuck = f.put("stuck/k", "y").await;
+    // A file of somebody else is where the object's directory belongs.
+    let killed = f.crash_with(|dir| {
+        fs::rename(dir.join("lake/stuck/k"), dir.join(".staging").join(&stuck.id)).expect("renames");
+        fs::remove_dir(dir.join("lake/stuck")).expect("removes");
+        fs::write(dir.join("lake/stuck"), "").expect("writes");
+    });
+    let left = killed.objects.0.unsettled(None).expect("reads");
+    assert_eq!(left.len(), 1);
+    assert_eq!(killed.get("stuck/k").await.as_deref(), Some("y"));
+}
+
+#[tokio::test]
+async fn what_the_queue_did_not_take_is_found_in_the_records() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let manual = ManualClock::at(1);
+    let objects = open(dir.path(), manual.clock());
+    objects
+        .create_bucket(&Scope::default(), "lake")
+        .await
+        .expect("a bucket");
+    let stored = objects.put_bytes("lake", "a", Bytes::from_static(b"x"), PutOptions::default());
+    stored.await.expect("puts");
+    // As if the queue had been full: the write is in no batch that names it.
+    let name = record::ObjectName::new("lake", "a");
+    let newer = record::Unsettled {
+        id: "newer".into(),
+        remove: Vec::new(),
+    };
+    let write = objects
+        .0
+        .meta
+        .write(move |tx| tx.put(&record::UNSETTLED, &name, &newer));
+    write.await.expect("writes");
+    objects.0.settler.miss();
+    while !objects.0.unsettled(None).expect("reads").is_empty() {
+        manual.advance(std::time::Duration::from_secs(31));
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_was_changed_behind_the_back_is_reported() {
     let f = Fixture::new().await;
     f.put("o", "content").await;
@@ -621,11 +683,21 @@ async fn multipart_uploads_follow_their_rules() {
         f.objects.object_part_range(&info, 3).expect("reads"),
         Some(PART_BYTES_MIN..PART_BYTES_MIN + 5)
     );
+    // Whoever missed the answer gets it again, unless the call is another or the object is another.
+    assert_eq!(
+        complete(vec![named(&one), named(&three)]).await.expect("is completed"),
+        info
+    );
     assert!(matches!(
         complete(vec![named(&one)]).await,
         Err(ObjectError::NoSuchUpload(_))
     ));
     assert_eq!(f.files(), BTreeSet::from(["lake/big".to_owned()]));
+    f.put("big", "another").await;
+    assert!(matches!(
+        complete(vec![named(&one), named(&three)]).await,
+        Err(ObjectError::NoSuchUpload(_))
+    ));
 
     let id = f
         .objects
@@ -643,6 +715,39 @@ async fn multipart_uploads_follow_their_rules() {
         Err(ObjectError::NoSuchUpload(_))
     ));
     assert_eq!(f.files(), BTreeSet::from(["lake/big".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_complete_an_upload_at_once_get_the_same_answer() {
+    let f = Fixture::new().await;
+    let id = f
+        .objects
+        .create_upload("lake", "k", UploadOptions::default())
+        .await
+        .expect("begins");
+    let mut writer = f.objects.begin_part("lake", "k", &id, 1, None).expect("begins");
+    writer.write(Bytes::from(vec![7; 1 << 20])).await.expect("writes");
+    let part = writer.finish(Expected::default()).await.expect("uploads");
+    let complete = || CompleteUpload {
+        parts: vec![CompletePart {
+            number: 1,
+            etag: part.etag.clone(),
+            checksum: None,
+        }],
+        condition: Condition::create(),
+        ..CompleteUpload::default()
+    };
+    // One caller goes away as soon as its call is under way.
+    let gone = f.objects.complete_upload("lake", "k", &id, complete());
+    assert!(tokio::time::timeout(std::time::Duration::ZERO, gone).await.is_err());
+    let calls = (0..8).map(|_| f.objects.complete_upload("lake", "k", &id, complete()));
+    let answers: Vec<_> = futures::future::join_all(calls).await;
+    let ids: BTreeSet<_> = answers
+        .into_iter()
+        .map(|answer| answer.expect("completes").id)
+        .collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(f.files(), BTreeSet::from(["lake/k".to_owned()]));
 }
 
 #[tokio::test]
