@@ -6,6 +6,7 @@ mod new_operation;
 mod test;
 mod tidy;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -57,9 +58,14 @@ fn root() -> PathBuf {
     path
 }
 
-/// Where cargo builds; tools that tests need (a Python environment, clients) live beside the builds.
+/// Where cargo builds; tools that tests need (a Python environment, clients) live beside the builds. The tests run
+/// in a directory of their own, so the path must not depend on where they do.
 fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    target_dir_of(std::env::var_os("CARGO_TARGET_DIR"))
+}
+
+fn target_dir_of(set: Option<OsString>) -> PathBuf {
+    root().join(set.unwrap_or_else(|| "target".into()))
 }
 
 /// Runs a command and fails with its name if it does.
@@ -69,4 +75,16 @@ fn run(command: &mut Command) -> Result<()> {
         .with_context(|| format!("could not start {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_directory_is_the_same_from_everywhere() {
+        assert_eq!(target_dir_of(None), root().join("target"));
+        assert_eq!(target_dir_of(Some("builds".into())), root().join("builds"));
+        assert_eq!(target_dir_of(Some("/builds".into())), PathBuf::from("/builds"));
+    }
 }

@@ -165,12 +165,33 @@ fn licence(package: &Package, problems: &mut Vec<String>) {
 
 /// One alternative of the expression (`OR`, or the old `/`) must consist of allowed licences (`AND`).
 fn allowed(expression: &str) -> bool {
-    let alternatives = expression.replace('/', " OR ");
-    alternatives.split(" OR ").any(|alternative| {
-        alternative
-            .split(" AND ")
-            .all(|part| LICENCES.contains(&part.trim_matches(['(', ')', ' '])))
+    let expression = expression.replace('/', " OR ");
+    split(&expression, " OR ").into_iter().any(|alternative| {
+        let parts = split(alternative, " AND ");
+        parts.into_iter().all(|part| match part.strip_prefix('(') {
+            Some(inner) => inner.strip_suffix(')').is_some_and(allowed),
+            None => LICENCES.contains(&part),
+        })
     })
+}
+
+/// The pieces between the operators that stand outside all parentheses.
+fn split<'e>(expression: &'e str, operator: &str) -> Vec<&'e str> {
+    let mut pieces = Vec::new();
+    let (mut start, mut depth) = (0, 0_i32);
+    for (at, byte) in expression.bytes().enumerate() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ if depth == 0 && at >= start && expression.as_bytes()[at..].starts_with(operator.as_bytes()) => {
+                pieces.push(expression[start..at].trim());
+                start = at + operator.len();
+            }
+            _ => {}
+        }
+    }
+    pieces.push(expression[start..].trim());
+    pieces
 }
 
 fn file_rules(file: &Path, problems: &mut Vec<String>) -> Result<()> {
@@ -228,6 +249,10 @@ mod tests {
         assert!(allowed("GPL-3.0 OR MIT"));
         assert!(!allowed("GPL-3.0"));
         assert!(!allowed("MIT AND AGPL-3.0"));
+        assert!(!allowed("(MIT OR Apache-2.0) AND AGPL-3.0"));
+        assert!(!allowed("AGPL-3.0 AND (MIT OR Apache-2.0)"));
+        assert!(allowed("(MIT AND (ISC OR AGPL-3.0)) OR GPL-2.0"));
+        assert!(!allowed("(MIT"));
     }
 
     #[test]
