@@ -1,5 +1,6 @@
 """`catchment demo` on every 50th flight: the whole way from a record in to SQL out, twice on one directory."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -37,6 +38,19 @@ def test_the_demo_ends_with_the_right_answers_and_runs_again(some_flights, tmp_p
         by_origin = done.stdout.split("What did July cost?")[1].split("Does rain")[0]
         counts = [int(count) for count in re.findall(r"^ +(?:EWR|JFK|LGA) +(\d+)", by_origin, flags=re.MULTILINE)]
         assert sum(counts) == july, by_origin
+
+
+def test_the_demo_goes_its_own_way_whatever_the_environment_holds(some_flights, tmp_path):
+    command = [conftest.BINARY, "demo", "--exit", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data"), "--data", str(some_flights[0])]
+    environment = {
+        **os.environ,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "999999999999",
+        "AWS_SECRET_ACCESS_KEY": "other",
+        "CATCHMENT_ACCESS_KEYS": "demo:secret:123456789012",
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr + done.stdout
 
 
 def test_the_demo_says_what_is_missing(tmp_path):

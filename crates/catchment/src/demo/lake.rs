@@ -77,9 +77,9 @@ pub(super) async fn make(client: &Client, names: &Names, tables: &Tables) -> Res
             &json!({ "StreamName": names.stream, "ShardCount": SHARDS }),
         )
         .await?;
-    wait_until_active(client, &names.stream).await?;
+    let source = wait_until_active(client, &names.stream).await?;
     client
-        .call(FIREHOSE, "CreateDeliveryStream", &delivery_stream(names))
+        .call(FIREHOSE, "CreateDeliveryStream", &delivery_stream(names, &source))
         .await?;
     Ok(())
 }
@@ -137,9 +137,9 @@ fn csv_table(names: &Names, table: &str, of: &[(&str, &str)]) -> Value {
     })
 }
 
-fn delivery_stream(names: &Names) -> Value {
+/// `source` is the stream's ARN.
+fn delivery_stream(names: &Names, source: &str) -> Value {
     let role = "arn:aws:iam::000000000000:role/demo";
-    let source = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{}", names.stream);
     json!({
         "DeliveryStreamName": names.delivery,
         "DeliveryStreamType": "KinesisStreamAsSource",

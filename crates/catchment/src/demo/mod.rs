@@ -165,15 +165,17 @@ fn invite(config: &Config, endpoint: &str, names: &Names) {
     println!("  aws kinesis describe-stream-summary --stream-name {}\n", names.stream);
 }
 
-/// Waits until the stream takes records.
-async fn wait_until_active(client: &Client, stream: &str) -> Result<()> {
+/// Waits until the stream takes records, and gives its ARN.
+async fn wait_until_active(client: &Client, stream: &str) -> Result<String> {
     let waiting = async {
         loop {
             let described = client
                 .call(KINESIS, "DescribeStreamSummary", &json!({ "StreamName": stream }))
                 .await?;
-            if described["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
-                return Ok(());
+            let summary = &described["StreamDescriptionSummary"];
+            if summary["StreamStatus"] == "ACTIVE" {
+                let arn = summary["StreamARN"].as_str().context("the stream has no ARN")?;
+                return Ok(arn.to_owned());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
