@@ -30,6 +30,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.process = None
+        self.killed = False
         self.log = data_dir.parent / f"{data_dir.name}.log"
 
     @property
@@ -42,6 +43,7 @@ class Server:
             self.process = subprocess.Popen(
                 command + self.arguments, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
             )
+        self.killed = False
         self.wait_until_ready()
         return self
 
@@ -59,14 +61,18 @@ class Server:
 
     def kill(self):
         """kill -9: nothing is flushed, nothing is said."""
+        self.killed = True
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self):
-        """SIGTERM: open requests end, everything is flushed."""
+        """SIGTERM: open requests end, everything is flushed. A server that ended by itself fails the test."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        if not self.killed:
             assert self.process.wait(timeout=60) == 0, self.log.read_text()
+        if self.log.exists():
+            assert "panicked at" not in self.log.read_text(), self.log.read_text()
 
     def restart(self):
         self.stop()
