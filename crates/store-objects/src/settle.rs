@@ -205,8 +205,8 @@ impl Inner {
     /// Syncs the directories from a file's up to the root, each once, and tells whether all are durable.
     fn sync_dirs(&self, file: &Path, synced: &mut BTreeMap<PathBuf, bool>) -> bool {
         let dirs = file.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir));
-        let each = dirs.map(|dir| *synced.entry(dir.to_owned()).or_insert_with(|| sync(dir)));
-        each.fold(true, |all, durable| all && durable)
+        let mut each = dirs.map(|dir| *synced.entry(dir.to_owned()).or_insert_with(|| sync(dir)));
+        each.all(|durable| durable)
     }
 }
 
