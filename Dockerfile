@@ -33,6 +33,6 @@ EXPOSE 4566
 # The server ends when told by SIGTERM, once the requests under way have; give it its 25 seconds.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s \
-    CMD ["catchment", "status", "--endpoint", "http://127.0.0.1:4566"]
+    CMD ["catchment", "status", "--health", "--endpoint", "http://127.0.0.1:4566"]
 ENTRYPOINT ["catchment"]
 CMD ["serve"]

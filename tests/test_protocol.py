@@ -18,6 +18,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import cbor2
+import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -29,6 +30,7 @@ KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 OTHER_ACCOUNT = "111122223333"
 OTHER_KEY, OTHER_SECRET = "AKIDOTHER", "another/secret+key"
 PATH_STYLE = Config(s3={"addressing_style": "path"})
+HTTP2_BUCKET = "http2-signed"
 UNCHECKED = Config(parameter_validation=False)
 MISMATCH = "The request signature we calculated does not match the signature you provided."
 
@@ -344,6 +346,18 @@ def test_s3_needs_to_be_told_how_the_body_is_signed(signed_server, bucket, store
     answer = send(signed_server.endpoint, "PUT", f"/{bucket}/uncovered", b"anything", signed)
     assert error_of(answer)[:2] == (400, "InvalidArgument"), answer
     assert stored("uncovered") is None
+
+
+def test_http2_is_signed_over_its_authority(signed_server):
+    kinesis = Signer(signed_server.endpoint, "kinesis").sign(body=b"{}", headers=dict(LIST))
+    s3 = Signer(signed_server.endpoint, "s3").sign("PUT", f"/{HTTP2_BUCKET}")
+    with httpx.Client(http1=False, http2=True) as client:
+        for method, path, body, signed in ("POST", "/", b"{}", kinesis), ("PUT", f"/{HTTP2_BUCKET}", b"", s3):
+            host = signed.pop("Host")
+            answer = client.request(method, f"http://{host}{path}", content=body, headers=signed)
+            assert (answer.http_version, answer.status_code) == ("HTTP/2", 200), answer.text
+            moved = client.request(method, f"http://localhost:{host.split(':')[1]}{path}", content=body, headers=signed)
+            assert moved.status_code == 403 and "does not match" in moved.text, moved.text
 
 
 def test_unsigned_payloads_are_taken_where_their_head_is_signed(signed, bucket, stored):

@@ -2,9 +2,12 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import datetime
 import hashlib
+import http.client
 import os
+import urllib.error
 import urllib.request
 import uuid
 import zlib
@@ -318,7 +321,8 @@ def test_multipart(s3, bucket):
     assert (second["PartsCount"], second["Body"].read()) == (3, contents[1])
     attributes = s3.get_object_attributes(Bucket=bucket, Key="big", ObjectAttributes=["ObjectParts"])
     assert attributes["ObjectParts"]["TotalPartsCount"] == 3
-    refused("NoSuchUpload", 404, complete, parts=parts)
+    assert complete(parts=parts)["ETag"] == done["ETag"], "a repeated call gets the same answer"
+    refused("NoSuchUpload", 404, complete, parts=parts[:1])
     refused("NoSuchUpload", 404, s3.upload_part, PartNumber=1, Body=b"", **at)
 
     upload = s3.create_multipart_upload(Bucket=bucket, Key="small")["UploadId"]
@@ -385,6 +389,97 @@ def test_tagging(s3, bucket):
     refused("NoSuchKey", 404, s3.get_object_tagging, Bucket=bucket, Key="missing")
 
 
+def test_copies_have_conditions_on_what_they_replace(s3, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="from", Body=b"new")["ETag"]
+    old = s3.put_object(Bucket=bucket, Key="to", Body=b"old")["ETag"]
+    copy = lambda **condition: s3.copy_object(Bucket=bucket, Key="to", CopySource=f"{bucket}/from", **condition)
+    refused("PreconditionFailed", 412, copy, IfNoneMatch="*")
+    refused("PreconditionFailed", 412, copy, IfMatch=etag)
+    assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"old"
+    copy(IfMatch=old)
+    assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"new"
+    s3.copy_object(Bucket=bucket, Key="fresh", CopySource=f"{bucket}/from", IfNoneMatch="*")
+
+
+@pytest.mark.parametrize(
+    "asked, code, status",
+    [
+        ({"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": datetime.datetime(2099, 1, 1)}, "InvalidRequest", 400),
+        ({"ObjectLockLegalHoldStatus": "ON"}, "InvalidRequest", 400),
+        ({"ACL": "public-read"}, "AccessControlListNotSupported", 400),
+        ({"GrantRead": "uri=http://acs.amazonaws.com/groups/global/AllUsers"}, "AccessControlListNotSupported", 400),
+        ({"ServerSideEncryption": "aws:kms"}, "NotImplemented", 501),
+        ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "k"}, "NotImplemented", 501),
+    ],
+)
+def test_what_is_not_built_is_refused(s3, bucket, asked, code, status):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"x")
+    refused(code, status, s3.put_object, Bucket=bucket, Key="k", Body=b"x", **asked)
+    refused(code, status, s3.create_multipart_upload, Bucket=bucket, Key="k", **asked)
+    refused(code, status, s3.copy_object, Bucket=bucket, Key="k", CopySource=f"{bucket}/from", **asked)
+    assert keys(s3.list_objects_v2(Bucket=bucket)) == ["from"]
+
+
+def test_what_every_bucket_does_anyway_may_be_asked_for(s3, bucket):
+    for asked in {"ACL": "private"}, {"ACL": "bucket-owner-full-control"}, {"ServerSideEncryption": "AES256"}:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", **asked)
+    new = lambda **asked: s3.create_bucket(Bucket=f"test-{uuid.uuid4().hex}", **asked)
+    new(ACL="private", ObjectOwnership="BucketOwnerEnforced", ObjectLockEnabledForBucket=False)
+    refused("NotImplemented", 501, new, ObjectLockEnabledForBucket=True)
+    refused("NotImplemented", 501, new, ObjectOwnership="ObjectWriter")
+    refused("InvalidBucketAclWithObjectOwnership", 400, new, ACL="public-read")
+
+
+def test_forms_are_refused_before_they_are_read(shared_server, bucket):
+    connection = http.client.HTTPConnection("127.0.0.1", shared_server.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.putrequest("POST", f"/{bucket}")
+        connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+        connection.putheader("Content-Length", str(4 << 30))
+        connection.endheaders()
+        connection.send(b"--b\r\n" + bytes(300_000))
+        answer = connection.getresponse()
+        assert answer.status == 501 and b"<Code>NotImplemented</Code>" in answer.read()
+
+
+def test_digests_of_documents_are_checked(shared_server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    body = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    right = {
+        "Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode(),
+        "x-amz-checksum-crc32": base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode(),
+    }
+
+    def delete(headers, body=body):
+        headers = {"Content-Type": "application/xml", **headers}
+        request = urllib.request.Request(f"{shared_server.endpoint}/{bucket}?delete", body, headers, method="POST")
+        try:
+            return urllib.request.urlopen(request).status, b""
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    for name, value in right.items():
+        status, answer = delete({name: value}, body.replace(b"k", b"K"))
+        assert status == 400 and b"<Code>BadDigest</Code>" in answer, answer
+        assert keys(s3.list_objects_v2(Bucket=bucket)) == ["k"]
+    assert delete({"Content-MD5": "nonsense"})[0] == 400
+    assert delete(right)[0] == 200
+    assert keys(s3.list_objects_v2(Bucket=bucket)) == []
+
+
+def test_a_repeated_completion_gets_the_same_answer(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x" * PART)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    complete = lambda **more: s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload=parts, **more)
+    refused("InvalidPart", 400, s3.complete_multipart_upload, Bucket=bucket, Key="k", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 2, "ETag": part["ETag"]}]})
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = [call.result() for call in [pool.submit(complete) for _ in range(4)]]
+    assert len({answer["ETag"] for answer in answers + [complete()]}) == 1
+    s3.put_object(Bucket=bucket, Key="k", Body=b"other")
+    refused("NoSuchUpload", 404, complete)
+
+
 def test_cors_configuration(s3, bucket):
     refused("NoSuchCORSConfiguration", 404, s3.get_bucket_cors, Bucket=bucket)
     rules = [{"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["https://*.example.com"], "AllowedHeaders": ["*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60, "ID": "one"}]
@@ -392,8 +487,73 @@ def test_cors_configuration(s3, bucket):
     assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"] == rules
     bad = [{"AllowedMethods": ["PATCH"], "AllowedOrigins": ["*"]}]
     refused("InvalidRequest", 400, s3.put_bucket_cors, Bucket=bucket, CORSConfiguration={"CORSRules": bad})
+    bad = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "AllowedHeaders": ["a*b*"]}]
+    refused("InvalidRequest", 400, s3.put_bucket_cors, Bucket=bucket, CORSConfiguration={"CORSRules": bad})
     s3.delete_bucket_cors(Bucket=bucket)
     refused("NoSuchCORSConfiguration", 404, s3.get_bucket_cors, Bucket=bucket)
+
+
+def test_pages_call_as_the_buckets_rules_let_them(shared_server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"data")
+
+    def call(method, origin, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", shared_server.port, timeout=30)
+        with contextlib.closing(connection):
+            headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, f"/{bucket}/k", headers={"Origin": origin, **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    ask = {"Access_Control_Request_Method": "PUT", "Access_Control_Request_Headers": "X-Amz-Date,content-type"}
+    foreign, here = "https://app.example.com", "http://localhost:3000"
+    assert call("OPTIONS", foreign, **ask)[0] == 403 and call("GET", foreign)[0] == 403
+    assert call("OPTIONS", here, **ask)[0] == 204 and call("GET", here)[2] == b"data"
+    rules = [
+        {"AllowedMethods": ["PUT", "GET"], "AllowedOrigins": ["https://*.example.com"], "AllowedHeaders": ["*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60},
+        {"AllowedMethods": ["HEAD"], "AllowedOrigins": ["*"]},
+    ]
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": rules})
+    status, headers, _ = call("OPTIONS", foreign, **ask)
+    assert status == 200 and headers["Access-Control-Allow-Origin"] == foreign
+    assert headers["Access-Control-Allow-Methods"] == "PUT, GET" and headers["Access-Control-Max-Age"] == "60"
+    assert headers["Access-Control-Allow-Headers"] == "x-amz-date, content-type"
+    status, headers, body = call("GET", foreign)
+    assert status == 200 and body == b"data" and headers["Access-Control-Allow-Origin"] == foreign
+    assert headers["Access-Control-Expose-Headers"] == "ETag" and headers["Access-Control-Allow-Credentials"] == "true"
+    assert "Origin" in headers["Vary"]
+    assert call("HEAD", "https://evil.example")[1]["Access-Control-Allow-Origin"] == "*"
+    status, headers, body = call("OPTIONS", "https://evil.example", **ask)
+    assert status == 403 and b"<Code>AccessForbidden</Code>" in body and "Access-Control-Allow-Origin" not in headers
+    assert call("GET", "https://evil.example")[0] == 403 and call("DELETE", foreign)[0] == 403
+    # The bucket's rules open the bucket, not the other services under the same path, nor other buckets.
+    assert call("PUT", foreign, X_Amz_Target="Kinesis_20131202.ListStreams")[0] == 403
+    other = f"test-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=other)
+    s3.put_object(Bucket=other, Key="secret", Body=b"secret")
+    for source in f"/{other}/secret", f"{other}%2Fsecret":
+        status, _, body = call("PUT", foreign, X_Amz_Copy_Source=source)
+        assert status == 403 and b"another" in body, body
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"data"
+    assert call("PUT", foreign, X_Amz_Copy_Source=f"/{bucket}/k", X_Amz_Metadata_Directive="REPLACE")[0] == 200
+    # They decide for pages from here as well.
+    assert call("OPTIONS", here, **ask)[0] == 403
+    status, headers, body = call("GET", here)
+    assert status == 200 and "Access-Control-Allow-Origin" not in headers
+
+
+def test_origins_that_are_configured_need_no_rule(new_server):
+    server = new_server("--cors-origin=https://app.example").start()
+    s3 = server.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}))
+    s3.create_bucket(Bucket="lake")
+    rules = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["https://other.example"]}]
+    s3.put_bucket_cors(Bucket="lake", CORSConfiguration={"CORSRules": rules})
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    with contextlib.closing(connection):
+        for method, ask in ("OPTIONS", {"Access-Control-Request-Method": "PUT"}), ("PUT", {}):
+            connection.request(method, "/lake/k", headers={"Origin": "https://app.example", **ask})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status in (200, 204) and answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])

@@ -27,6 +27,7 @@ use crate::metrics::{Metrics, describe, line};
 #[derive(Clone)]
 pub(crate) struct Platform {
     pub gateway: Gateway,
+    pub s3: S3Service,
     pub tasks: Tasks,
     log: Log,
     deliveries: Deliveries,
@@ -85,6 +86,7 @@ impl Platform {
         .context("could not open Athena's records")?;
 
         let s3 = S3Service::new(objects.clone(), random.clone());
+        let answering = s3.clone();
         let metrics = Arc::new(Metrics::default());
         let observer = metrics.clone();
         let gateway = Gateway::builder(clock.clone(), random.clone(), tasks.clone())
@@ -95,7 +97,7 @@ impl Platform {
             .service(service_kinesis::service(service_kinesis::Kinesis::new(streams, meta)))
             .service(service_sts::service())
             .s3(Box::new(move |request| {
-                let s3 = s3.clone();
+                let s3 = answering.clone();
                 Box::pin(async move { s3.call(request).await })
             }))
             .observer(move |finished| {
@@ -111,6 +113,7 @@ impl Platform {
         let (data_dir, listen) = (data_dir.display().to_string(), config.listen.to_string());
         Ok(Self {
             gateway,
+            s3,
             tasks,
             log,
             deliveries,
@@ -125,6 +128,11 @@ impl Platform {
     pub(crate) async fn close(&self) {
         self.tasks.shutdown().await;
         self.log.close().await;
+    }
+
+    /// Why the log takes no writes, where it takes none.
+    pub(crate) fn refusing_writes(&self) -> Option<String> {
+        self.log.status().poisoned
     }
 
     /// What `catchment status` shows.

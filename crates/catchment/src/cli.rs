@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Send a year of real flights from a record in to SQL out, then keep serving.
     Demo(DemoArguments),
-    /// Show what a running server is doing.
+    /// Show what a running server is doing. Fails where it takes no writes.
     Status(StatusArguments),
     /// Work out sizes before you build.
     Plan {
@@ -83,6 +83,15 @@ pub(crate) struct ServeArguments {
         value_delimiter = ','
     )]
     pub cors_origins: Vec<String>,
+    /// A name besides localhost and *.amazonaws.com that callers may call a server without access keys by; names
+    /// below it are allowed too. `*` lets all.
+    #[arg(
+        long = "allowed-host",
+        value_name = "NAME",
+        env = "CATCHMENT_ALLOWED_HOSTS",
+        value_delimiter = ','
+    )]
+    pub allowed_hosts: Vec<String>,
     /// How many connections may be open at once. [default: 10000]
     #[arg(long, value_name = "COUNT", env = "CATCHMENT_CONNECTIONS_MAX")]
     pub connections_max: Option<usize>,
@@ -112,8 +121,11 @@ pub(crate) struct StatusArguments {
     )]
     pub endpoint: String,
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "health")]
     pub json: bool,
+    /// Only tell, by the exit status, whether the server is well.
+    #[arg(long)]
+    pub health: bool,
 }
 
 #[derive(Subcommand)]

@@ -28,6 +28,7 @@ pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_key: Option<PathBuf>,
     pub cors_origins: Vec<String>,
+    pub allowed_hosts: Vec<String>,
     pub connections_max: usize,
 }
 
@@ -44,6 +45,7 @@ impl Default for Config {
             tls_cert: None,
             tls_key: None,
             cors_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             connections_max: 10_000,
         }
     }
@@ -89,6 +91,10 @@ impl Config {
         over(
             &mut self.cors_origins,
             Some(flags.cors_origins).filter(|origins| !origins.is_empty()),
+        );
+        over(
+            &mut self.allowed_hosts,
+            Some(flags.allowed_hosts).filter(|hosts| !hosts.is_empty()),
         );
     }
 
@@ -170,6 +176,23 @@ mod tests {
             access_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
             ..ServeArguments::default()
         }
+    }
+
+    #[test]
+    fn hosts_come_from_the_file_and_from_flags() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, "allowed_hosts = [\"a.example\"]\n").expect("writes");
+        let config = Config::load(Some(&file), ServeArguments::default()).expect("loads");
+        assert_eq!(config.allowed_hosts, ["a.example"]);
+        let flags = ServeArguments {
+            allowed_hosts: vec!["b.example".to_owned()],
+            ..ServeArguments::default()
+        };
+        assert_eq!(
+            Config::load(Some(&file), flags).expect("loads").allowed_hosts,
+            ["b.example"]
+        );
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use base::{AccountId, Clock, Millis, Region, Scope};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body_util::BodyExt;
 
 use crate::sigv4::chunked::{ChunkVerifier, ChunkedBody};
 use crate::sigv4::{ALGORITHM, Canonical, CredentialScope, SigningKey, same, sha256_hex, string_to_sign};
-use crate::{AwsError, Body, Wire, uri};
+use crate::{AwsError, Body, Wire};
 
 /// How far a caller's clock may be off.
 const SKEW_MS_MAX: Millis = 5 * 60 * 1000;
@@ -80,19 +80,19 @@ pub(crate) struct Caller {
 }
 
 /// Reads what the request says of its caller.
-pub(crate) fn claim(parts: &Parts) -> Claim {
-    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+pub(crate) fn claim(uri: &Uri, headers: &HeaderMap) -> Claim {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = String::from_utf8_lossy(value.as_bytes());
         let stated = text
             .split([' ', ','])
             .find_map(|field| field.strip_prefix("Credential="));
         return Claim {
             credential: stated.and_then(|text| credential(text).ok()),
-            signature: header_signature(&text, &parts.headers).map(Some),
+            signature: header_signature(&text, headers).map(Some),
             is_presigned: false,
         };
     }
-    let query = uri::pairs(parts.uri.query().unwrap_or_default());
+    let query = crate::uri::pairs(uri.query().unwrap_or_default());
     let find = |name: &str| {
         let found = query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
@@ -204,6 +204,14 @@ fn credential(text: &str) -> Result<(String, CredentialScope), String> {
 }
 
 impl Authentication {
+    /// Refuses a claim that can be seen to be worth nothing without the rest of the request.
+    pub(crate) fn check_known(&self, claim: &Claim, wire: Wire) -> Result<(), AwsError> {
+        match self {
+            Self::Anyone => Ok(()),
+            Self::Keys(keys) => known(keys, claim, wire).map(drop),
+        }
+    }
+
     /// Checks the claim against the request's head, and takes the chunking off a chunked body so that its
     /// signatures are checked as it streams. `body` of any other kind is left to [`check_payload`].
     pub(crate) fn check(
@@ -220,10 +228,7 @@ impl Authentication {
                 (key_id.and_then(|key_id| key_id.parse().ok()), None)
             }
             Self::Keys(keys) => {
-                let unreadable = |text: &String| unreadable(wire, claim.is_presigned, text.clone());
-                let signature = claim.signature.as_ref().map_err(unreadable)?;
-                let signature = signature.as_ref().ok_or_else(|| unsigned(wire))?;
-                let key = keys.get(&signature.key_id).ok_or_else(|| unknown_key(wire))?;
+                let (signature, key) = known(keys, claim, wire)?;
                 (
                     Some(key.account.clone()),
                     Some(verify(clock, parts, signature, key, wire)?),
@@ -238,7 +243,8 @@ impl Authentication {
             Some(Chunking { signed, trailer }) => {
                 let verifier = verifier.filter(|_| signed);
                 unchunk_headers(&mut parts.headers);
-                ChunkedBody::new(body, verifier, trailer).boxed_unsync()
+                let announced = trailer.then(|| announced_trailers(&parts.headers));
+                ChunkedBody::new(body, verifier, announced).boxed_unsync()
             }
             None => body,
         };
@@ -249,6 +255,19 @@ impl Authentication {
         };
         Ok((caller, body))
     }
+}
+
+/// The signature and the key that it names.
+fn known<'a>(
+    keys: &'a HashMap<String, AccessKey>,
+    claim: &'a Claim,
+    wire: Wire,
+) -> Result<(&'a Signature, &'a AccessKey), AwsError> {
+    let unreadable = |text: &String| unreadable(wire, claim.is_presigned, text.clone());
+    let signature = claim.signature.as_ref().map_err(unreadable)?;
+    let signature = signature.as_ref().ok_or_else(|| unsigned(wire))?;
+    let key = keys.get(&signature.key_id).ok_or_else(|| unknown_key(wire))?;
+    Ok((signature, key))
 }
 
 /// How a body in chunks is signed.
@@ -266,6 +285,15 @@ fn chunking(content_sha256: &str) -> Option<Chunking> {
         _ => return None,
     };
     Some(Chunking { signed, trailer })
+}
+
+/// The names of the trailing headers, in lower case.
+fn announced_trailers(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all("x-amz-trailer").iter();
+    let names = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    names.map(|name| name.trim().to_ascii_lowercase()).collect()
 }
 
 fn content_sha256(headers: &HeaderMap) -> Option<&str> {
@@ -393,7 +421,7 @@ fn verify(
 /// signed request could make another one of it.
 fn check_signed_headers(headers: &HeaderMap, signature: &Signature, wire: Wire) -> Result<(), AwsError> {
     let is_signed = |name: &str| signature.signed_headers.iter().any(|signed| signed == name);
-    let host = ["host", ":authority"].into_iter().any(is_signed);
+    let host = is_signed("host");
     let left_out = headers
         .keys()
         .map(header::HeaderName::as_str)
@@ -481,10 +509,9 @@ fn check_time(now_ms: Millis, signature: &Signature, wire: Wire) -> Result<(), A
 /// body, or whose body changed on the way, is refused.
 pub(crate) fn check_payload(headers: &HeaderMap, body: &Bytes, wire: Wire) -> Result<(), AwsError> {
     match content_sha256(headers) {
-        Some(hash) if hash.len() == 64 && !same(&sha256_hex(body), &hash.to_ascii_lowercase()) => match wire {
-            Wire::RestXml => Err(payload_mismatch()),
-            _ => Err(signature_mismatch(wire)),
-        },
+        Some(hash) if hash.len() == 64 && !same(&sha256_hex(body), &hash.to_ascii_lowercase()) => {
+            Err(signature_mismatch(wire))
+        }
         _ => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::authenticate::{Authentication, Caller, Claim, PayloadHash, check_payload, claim, payload_mismatch};
 use crate::route::{self, Target};
@@ -26,11 +27,28 @@ use crate::{AwsError, Body, BoxError, Context, Model, Service, Wire, decode, enc
 /// caller is in its extensions as a [`Scope`]; signature and chunking are off.
 pub type Foreign = Box<dyn Fn(Request<Body>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Send + Sync>;
 
-/// Bounds on what a request may take.
+/// What such a service says of a request for logs and metrics, in its answer's extensions.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Empty where the request was none of its operations.
+    pub operation: &'static str,
+    /// The error's code, of a request that failed.
+    pub error: Option<String>,
+}
+
+/// The id of a request, in the extensions of those that go to such a service. It goes into the answer and the log.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// Bounds on what requests may take. S3 streams its bodies and has bounds of its own.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bodies of all services but S3, which streams.
+    /// One body.
     pub body_bytes_max: usize,
+    /// A form, which takes many times its size to read.
+    pub form_bytes_max: usize,
+    /// The bodies of all requests under way.
+    pub bodies_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -38,6 +56,8 @@ impl Default for Limits {
         // PutRecords takes 10 MiB of data, which base64 makes 13.4.
         Self {
             body_bytes_max: 32 << 20,
+            form_bytes_max: 1 << 20,
+            bodies_bytes_max: 512 << 20,
         }
     }
 }
@@ -69,7 +89,15 @@ struct Inner {
     random: Random,
     tasks: Tasks,
     limits: Limits,
+    /// How many bytes of bodies may still come into memory.
+    room: Arc<Semaphore>,
     observer: Option<Observer>,
+}
+
+/// A body in memory, and the room it takes as long as anything made of it is there.
+struct Buffered {
+    bytes: Bytes,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// What a request turned out to be; filled in as it goes, for the answer and the log.
@@ -90,6 +118,7 @@ impl Gateway {
             clock,
             random,
             tasks,
+            room: Arc::new(Semaphore::new(Limits::default().bodies_bytes_max)),
             limits: Limits::default(),
             observer: None,
         })
@@ -100,6 +129,14 @@ impl Gateway {
         let mut services: Vec<_> = self.0.services.values().collect();
         services.sort_by_key(|service| service.name());
         services
+    }
+
+    /// Whether a request is S3's, by its signature, host and path.
+    pub fn is_s3(&self, request: &Request<Body>) -> bool {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let claim = claim(uri, headers);
+        let signing_name = claim.credential.as_ref().map(|(_, scope)| scope.service.as_str());
+        route::target(method, uri, headers, signing_name) == Ok(Target::S3)
     }
 
     /// Answers one request. Never fails: what goes wrong is an answer too.
@@ -113,7 +150,14 @@ impl Gateway {
             bytes_in: 0,
             error: None,
         };
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // HTTP/2 has the host in its target; signatures are over the header.
+        if !parts.headers.contains_key(header::HOST)
+            && let Some(authority) = parts.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            parts.headers.insert(header::HOST, host);
+        }
         let mut response = match self.answer(parts, body, &request_id, &mut trace).await {
             Ok(response) => response,
             Err(error) => {
@@ -151,7 +195,7 @@ impl Gateway {
         request_id: &str,
         trace: &mut Trace,
     ) -> Result<Response<Body>, AwsError> {
-        let claim = claim(&parts);
+        let claim = claim(&parts.uri, &parts.headers);
         let signing_name = claim.credential.as_ref().map(|(_, scope)| scope.service.as_str());
         let target = match route::target(&parts.method, &parts.uri, &parts.headers, signing_name) {
             Ok(target) => target,
@@ -168,19 +212,31 @@ impl Gateway {
         }
         if target == Target::S3 {
             let read = Arc::new(AtomicU64::new(0));
+            parts.extensions.insert(RequestId(request_id.to_owned()));
             let answer = self.answer_s3(parts, body, &claim, read.clone()).await;
             trace.bytes_in = read.load(Ordering::Relaxed);
+            if let Some(told) = answer
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.extensions().get::<Told>())
+            {
+                (trace.operation, trace.error) = (told.operation, told.error.clone());
+            }
             return answer;
         }
-        let body = self.read(body).await?;
-        trace.bytes_in = body.len() as u64;
         if target == Target::Form {
-            let name = route::service_of_form(&parts.uri, &body);
             trace.wire = Wire::Query;
+        }
+        // Whoever cannot be known is not worth the memory that a body takes.
+        self.0.authentication.check_known(&claim, trace.wire)?;
+        let body = self.read(body, trace.wire).await?;
+        trace.bytes_in = body.bytes.len() as u64;
+        if target == Target::Form {
+            let name = route::service_of_form(&parts.uri, &body.bytes);
             trace.service =
                 name.ok_or_else(|| AwsError::new("InvalidAction", "No service knows this action and version."))?;
         }
-        let caller = self.authenticate(&mut parts, &claim, trace.wire, &body)?;
+        let caller = self.authenticate(&mut parts, &claim, trace.wire, &body.bytes)?;
         self.call(&parts, body, caller, request_id, trace).await
     }
 
@@ -203,13 +259,14 @@ impl Gateway {
     async fn call(
         &self,
         parts: &Parts,
-        body: Bytes,
+        body: Buffered,
         caller: Caller,
         request_id: &str,
         trace: &mut Trace,
     ) -> Result<Response<Body>, AwsError> {
         let model = Model::get(trace.service).ok_or_else(AwsError::unknown_operation)?;
         let wire = trace.wire;
+        let Buffered { bytes: body, room } = body;
         let route = route::operation(model, wire, &parts.method, &parts.uri, &parts.headers, &body)?;
         let operation = route.operation;
         trace.operation = &operation.name;
@@ -231,6 +288,7 @@ impl Gateway {
         let (inner, name) = (self.0.clone(), trace.service);
         // A caller that hangs up must not leave an operation half done, so it runs as a task of its own.
         let answer = self.0.tasks.spawn(async move {
+            let _room = room;
             let service = &inner.services[name];
             if matches!(wire, Wire::Json { .. })
                 && let Some(answer) = service.call_fast(&operation.name, &context, &body).await
@@ -298,8 +356,11 @@ impl Gateway {
         Ok(s3(Request::from_parts(parts, body)).await)
     }
 
-    async fn read(&self, mut body: Body) -> Result<Bytes, AwsError> {
-        let max = self.0.limits.body_bytes_max;
+    async fn read(&self, mut body: Body, wire: Wire) -> Result<Buffered, AwsError> {
+        let max = match wire {
+            Wire::Query => self.0.limits.form_bytes_max,
+            _ => self.0.limits.body_bytes_max,
+        };
         let too_large = || {
             let text = format!("The request body is larger than {max} bytes.");
             AwsError::new("RequestEntityTooLargeException", text).with_status(413)
@@ -309,16 +370,27 @@ impl Gateway {
             return Err(too_large());
         }
         let mut whole = Collected::default();
+        let mut room: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(unread)?;
             if let Ok(data) = frame.into_data() {
+                let more = u32::try_from(data.len()).map_err(|_| too_large())?;
+                // Waiting for room would keep what is there already, and nobody might ever get on.
+                let more = self.0.room.clone().try_acquire_many_owned(more).map_err(|_| {
+                    AwsError::unavailable("The bodies of the requests under way take all the memory there is for them.")
+                })?;
+                match &mut room {
+                    Some(room) => room.merge(more),
+                    None => room = Some(more),
+                }
                 whole.push(data, body.size_hint().lower().min(max as u64) as usize);
             }
             if whole.len() > max {
                 return Err(too_large());
             }
         }
-        Ok(whole.into_bytes())
+        let bytes = whole.into_bytes();
+        Ok(Buffered { bytes, room })
     }
 }
 
@@ -403,6 +475,7 @@ impl GatewayBuilder {
 
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.room = Arc::new(Semaphore::new(limits.bodies_bytes_max));
         self.0.limits = limits;
         self
     }
@@ -421,9 +494,7 @@ impl GatewayBuilder {
 /// How the caller reached us, for URLs in answers.
 fn endpoint(parts: &Parts) -> String {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host
-        .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
-        .unwrap_or("localhost:4566");
+    let host = host.unwrap_or("localhost:4566");
     let scheme = parts
         .extensions
         .get::<http::uri::Scheme>()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::json_request;
 use crate::sigv4::Signer;
-use crate::{AccessKey, Authentication, AwsError, Body, Call, Gateway, Service, Wire, full_body};
+use crate::{AccessKey, Authentication, AwsError, Body, Call, Gateway, Limits, Service, Wire, full_body};
 
 /// 2015-08-30T12:36:00Z.
 const NOW_MS: i64 = 1_440_938_160_000;
@@ -254,11 +254,95 @@ async fn a_body_over_the_limit_is_refused() {
     let service = Service::new("kinesis", ()).on("ListStreams", list_streams).build();
     let gateway = Gateway::builder(Clock::system(), Random::seeded(1), Tasks::new())
         .service(service)
-        .limits(crate::Limits { body_bytes_max: 10 })
+        .limits(Limits {
+            body_bytes_max: 10,
+            ..Limits::default()
+        })
         .build();
     let (status, body) = answer(&gateway, json_request("Kinesis_20131202.ListStreams", " ".repeat(11))).await;
     assert!(
         status == StatusCode::PAYLOAD_TOO_LARGE && body.contains("RequestEntityTooLargeException"),
         "{status} {body}"
     );
+}
+
+#[tokio::test]
+async fn the_host_of_http2_is_under_the_signature() {
+    let gateway = gateway(keys());
+    let moved = |authority: &str| {
+        let mut request = signed("{}", "AKIDEXAMPLE", "secret", NOW_MS);
+        request.headers_mut().remove(header::HOST);
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.uri_mut() = format!("http://{authority}/").parse().expect("a URI");
+        request
+    };
+    let (status, body) = answer(&gateway, moved("localhost:4566")).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let (_, body) = answer(&gateway, moved("localhost:4567")).await;
+    assert!(body.contains("InvalidSignatureException"), "{body}");
+}
+
+/// A body that must not be asked for.
+fn untouchable() -> Body {
+    let frames = futures::stream::poll_fn(|_| panic!("the body was read"));
+    let frames = futures::StreamExt::map(frames, |()| Ok(http_body::Frame::data(bytes::Bytes::new())));
+    http_body_util::StreamBody::new(frames).boxed_unsync()
+}
+
+#[tokio::test]
+async fn bodies_of_unknown_callers_are_not_read() {
+    let gateway = gateway(keys());
+    let form = || {
+        Request::post("/")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(untouchable())
+            .expect("a request")
+    };
+    let mut broken = signed("{}", "AKIDEXAMPLE", "secret", NOW_MS).map(|_| untouchable());
+    let nonsense = HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=x");
+    broken.headers_mut().insert(header::AUTHORIZATION, nonsense);
+    for (request, code) in [
+        (
+            json_request("Kinesis_20131202.ListStreams", "").map(|_| untouchable()),
+            "MissingAuthenticationTokenException",
+        ),
+        (
+            signed("{}", "AKIDOTHER", "secret", NOW_MS).map(|_| untouchable()),
+            "UnrecognizedClientException",
+        ),
+        (broken, "IncompleteSignatureException"),
+        (form(), "MissingAuthenticationToken"),
+    ] {
+        let (status, body) = answer(&gateway, request).await;
+        assert!(
+            status.is_client_error() && body.contains(code),
+            "{code}: {status} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bodies_have_bounds_together_and_forms_a_lower_one() {
+    let limits = Limits {
+        form_bytes_max: 20,
+        bodies_bytes_max: 100,
+        ..Limits::default()
+    };
+    let service = Service::new("kinesis", ()).on("ListStreams", list_streams).build();
+    let gateway = Gateway::builder(ManualClock::at(NOW_MS).clock(), Random::seeded(1), Tasks::new())
+        .service(service)
+        .limits(limits)
+        .build();
+    let call = |bytes: usize| json_request("Kinesis_20131202.ListStreams", format!("{{}}{}", " ".repeat(bytes - 2)));
+    let (status, body) = answer(&gateway, call(101)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    // What one request took is there for the next.
+    for _ in 0..3 {
+        assert_eq!(answer(&gateway, call(90)).await.0, StatusCode::OK);
+    }
+    let form = Request::post("/")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(full_body("Action=GetCallerIdentity"))
+        .expect("a request");
+    assert_eq!(answer(&gateway, form).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }

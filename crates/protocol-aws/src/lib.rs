@@ -37,7 +37,7 @@ pub use body::{Body, BoxError, empty_body, full_body};
 pub use error::AwsError;
 pub use events::{Event, Events};
 pub use eventstream::{EventStreamError, Frame, HeaderValue};
-pub use gateway::{Finished, Foreign, Gateway, GatewayBuilder, Limits};
+pub use gateway::{Finished, Foreign, Gateway, GatewayBuilder, Limits, RequestId, Told};
 pub use model::{Kind, Location, Member, Model, Operation, Protocol, Shape, ShapeId};
 pub use service::{Builder, Call, Context, Handler, Service};
 pub use values::{Blob, Empty, Timestamp};

@@ -25,9 +25,7 @@ pub struct Model {
 pub struct Metadata {
     pub api_version: String,
     pub protocol: Protocol,
-    pub json_version: Option<String>,
     pub target_prefix: Option<String>,
-    pub service_id: String,
     pub xml_namespace: Option<String>,
 }
 

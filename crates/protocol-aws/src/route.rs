@@ -29,14 +29,18 @@ pub(crate) struct Route<'a> {
     pub query: std::borrow::Cow<'a, [(String, String)]>,
 }
 
-/// Tells the service by the operation target, the RPC path, the credential scope or the host, in this order;
-/// what is left is S3's. `Err` names a service that no model describes.
+/// Tells the service by the operation target, the RPC path, the credential scope or the host, in this order, unless
+/// it is signed for S3; what is left is S3's. `Err` names a service that no model describes.
 pub(crate) fn target(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
     signing_name: Option<&str>,
 ) -> Result<Target, String> {
+    // Nothing that S3 stores can make a request another service's.
+    if signing_name == Some("s3") {
+        return Ok(Target::S3);
+    }
     let content_type = header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     if let Some(target) = header_text(headers, "x-amz-target") {
         let prefix = target.rsplit_once('.').map_or(target, |(prefix, _)| prefix);
@@ -64,7 +68,9 @@ pub(crate) fn target(
             wire: Wire::RpcCbor,
         });
     }
-    let signing = signing_name.map(str::to_owned).or_else(|| service_of_host(headers));
+    let signing = signing_name
+        .map(str::to_owned)
+        .or_else(|| service_of_host(uri, headers));
     if signing.as_deref() == Some("s3") {
         return Ok(Target::S3);
     }
@@ -116,17 +122,25 @@ fn knows_path(entry: &IndexEntry, method: &Method, uri: &Uri) -> bool {
     Model::get(&entry.name).is_some_and(|model| rest_operation(model, method, uri.path(), &query).is_some())
 }
 
-/// `kinesis.us-east-1.amazonaws.com`, `kinesis.localhost:4566`: the first label that names a service.
-fn service_of_host(headers: &HeaderMap) -> Option<String> {
-    let host = header_text(headers, header::HOST.as_str())?;
-    let host = host.split(':').next()?;
+/// `kinesis.us-east-1.amazonaws.com`, `kinesis.us-east-1.localhost:4566`: the first label that names a service.
+/// Before S3's own label stands a bucket, and so does before `.localhost` alone.
+fn service_of_host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let host = match header_text(headers, header::HOST.as_str()) {
+        Some(host) => host.split(':').next()?,
+        None => uri.host()?,
+    };
     let labels: Vec<&str> = host.split('.').collect();
-    let (_, before) = labels.split_last()?;
+    let (last, before) = labels.split_last()?;
+    if before.contains(&"s3") {
+        return Some("s3".to_owned());
+    }
+    if *last == "localhost" && before.len() == 1 {
+        return None;
+    }
     let known = |label: &&&str| {
-        **label == "s3"
-            || model::index()
-                .iter()
-                .any(|e| e.endpoint_prefix == ***label || e.signing_name == ***label)
+        model::index()
+            .iter()
+            .any(|e| e.endpoint_prefix == ***label || e.signing_name == ***label)
     };
     before.iter().find(known).map(|label| {
         let by_prefix = model::index().iter().find(|entry| entry.endpoint_prefix == **label);
@@ -368,5 +382,21 @@ mod tests {
             "kafka ListClusters RestJson",
         );
         check("GET", "/", &[], Some("sqs"), "unknown: the service sqs");
+        let put_metric_data = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
+        check("PUT", put_metric_data, &[], Some("s3"), "S3");
+        for host in [
+            "logs.localhost:4566",
+            "logs.s3.localhost:4566",
+            "logs.s3.us-east-1.amazonaws.com",
+        ] {
+            check("GET", "/key", &[("host", host)], None, "S3");
+        }
+        check(
+            "GET",
+            "http://kafka.us-east-1.localhost:4566/v1/clusters",
+            &[],
+            None,
+            "kafka ListClusters RestJson",
+        );
     }
 }

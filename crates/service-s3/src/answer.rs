@@ -1,8 +1,8 @@
-//! The last touch on an answer: request ids, and error documents as S3 writes them.
+//! The last touch on an answer: error documents as S3 writes them.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use http_body_util::BodyExt;
-use protocol_aws::{Body, empty_body, full_body};
+use protocol_aws::{Body, Told, empty_body, full_body};
 
 use crate::errors;
 
@@ -13,10 +13,6 @@ pub(crate) async fn finish(
     resource: &str,
     request_id: &str,
 ) -> Response<Body> {
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-amz-id-2", id.clone());
-        response.headers_mut().insert("x-amz-request-id", id);
-    }
     let status = response.status();
     if status == StatusCode::NOT_MODIFIED || is_head && status.is_client_error() {
         // These have no body, and a length would promise one.
@@ -30,11 +26,13 @@ pub(crate) async fn finish(
             false => response,
         };
     }
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let document = match body.collect().await {
         Ok(collected) => complete_error(&String::from_utf8_lossy(&collected.to_bytes()), resource, request_id),
         Err(_) => String::new(),
     };
+    let error = between(&document, "<Code>", "</Code>").map(str::to_owned);
+    parts.extensions.get_or_insert_default::<Told>().error = error;
     Response::from_parts(parts, full_body(document))
 }
 

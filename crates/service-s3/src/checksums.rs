@@ -68,6 +68,11 @@ impl Announced {
         })
     }
 
+    /// Nothing is announced, so nothing is to be checked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.algorithm.is_none() && self.expected == Expected::default()
+    }
+
     /// What the content must be, once the trailing headers are there.
     pub(crate) fn expected(self, trailers: &HeaderMap, computed: Algorithm) -> S3Result<Expected> {
         let mut expected = self.expected;

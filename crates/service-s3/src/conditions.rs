@@ -61,6 +61,23 @@ pub(crate) fn write_condition(if_match: Option<ETagCondition>, if_none_match: Op
     }
 }
 
+/// The conditions of a write whose input, as the library reads it, lacks them.
+pub(crate) fn write_condition_of(headers: &HeaderMap) -> S3Result<Condition> {
+    let condition = |name: header::HeaderName| {
+        let Some(value) = headers.get(&name) else {
+            return Ok(None);
+        };
+        match ETagCondition::parse_http_header(value.as_bytes()) {
+            Ok(condition) => Ok(Some(condition)),
+            Err(_) => Err(s3_error!(InvalidArgument, "The {name} header is no ETag")),
+        }
+    };
+    Ok(write_condition(
+        condition(header::IF_MATCH)?,
+        condition(header::IF_NONE_MATCH)?,
+    ))
+}
+
 pub(crate) fn etag(info: &ObjectInfo) -> ETag {
     ETag::Strong(info.etag.clone())
 }

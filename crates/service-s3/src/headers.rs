@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{EncodingType, Metadata, Owner, StorageClass, Timestamp};
 use s3s::{S3Result, s3_error};
@@ -76,7 +77,7 @@ impl Given {
 }
 
 /// Customer-provided keys would have to encrypt, and nothing here does.
-pub(crate) fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
+pub(crate) fn refuse_customer_keys(algorithm: Option<&str>) -> S3Result<()> {
     match algorithm {
         Some(_) => Err(s3_error!(
             NotImplemented,
@@ -84,6 +85,34 @@ pub(crate) fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
         )),
         None => Ok(()),
     }
+}
+
+/// What a request asks of the object it makes and nothing here does. Refusing is what S3 does too with ACLs and locks,
+/// unless a bucket was made for them (User Guide, "Controlling ownership of objects" and "Locking objects").
+pub(crate) fn refuse_unbuilt(headers: &HeaderMap) -> S3Result<()> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let has = |prefix: &str| headers.keys().any(|name| name.as_str().starts_with(prefix));
+    if has("x-amz-object-lock-") {
+        return Err(s3_error!(InvalidRequest, "Bucket is missing ObjectLockConfiguration"));
+    }
+    if has("x-amz-grant-") || !matches!(text("x-amz-acl"), None | Some("private" | "bucket-owner-full-control")) {
+        return Err(s3_error!(
+            AccessControlListNotSupported,
+            "The bucket does not allow ACLs"
+        ));
+    }
+    let encryption = text("x-amz-server-side-encryption");
+    if !matches!(encryption, None | Some("AES256"))
+        || headers.contains_key("x-amz-server-side-encryption-aws-kms-key-id")
+    {
+        return Err(s3_error!(
+            NotImplemented,
+            "Server-side encryption with keys of AWS KMS is not implemented"
+        ));
+    }
+    let customer_key = text("x-amz-server-side-encryption-customer-algorithm")
+        .or(text("x-amz-copy-source-server-side-encryption-customer-algorithm"));
+    refuse_customer_keys(customer_key)
 }
 
 /// Objects have one version, which is called null.

@@ -9,15 +9,23 @@ pub(crate) struct Hosts;
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
-        let virtual_host = VirtualHost::new(name);
-        Ok(match bucket_of(name) {
-            Some(bucket) => virtual_host.with_bucket(bucket.to_ascii_lowercase()),
+        let virtual_host = VirtualHost::new(without_port(host));
+        Ok(match bucket(host) {
+            Some(bucket) => virtual_host.with_bucket(bucket),
             None => virtual_host,
         })
+    }
+}
+
+/// The bucket that a Host header names.
+pub(crate) fn bucket(host: &str) -> Option<String> {
+    bucket_of(without_port(host)).map(str::to_ascii_lowercase)
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 

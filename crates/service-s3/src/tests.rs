@@ -136,6 +136,18 @@ async fn a_body_that_breaks_off_stores_nothing() {
         "{text}"
     );
     assert!(f.objects.head("lake", "k").is_err());
+    // The library reads the XML of a request itself.
+    let frames = futures::stream::iter([Ok(http_body::Frame::data(Bytes::from_static(b"<Del"))), Err(refusal())]);
+    let (status, _, text) = f
+        .call(
+            Method::POST,
+            "/lake?delete",
+            &[("content-length", "12")],
+            StreamBody::new(frames).boxed_unsync(),
+        )
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.contains("<Code>XAmzContentSHA256Mismatch</Code>"), "{text}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `catchment status`: what a running server is doing.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use base::{human_bytes, human_count};
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -10,11 +10,15 @@ use crate::client::Client;
 use crate::commands::serve::runtime;
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
-    let page = runtime()?.block_on(Client::new(&arguments.endpoint).page("/_catchment/status"))?;
+    let client = Client::new(&arguments.endpoint);
+    if arguments.health {
+        return runtime()?.block_on(client.page("/_catchment/health")).map(drop);
+    }
+    let page = runtime()?.block_on(client.page("/_catchment/status"))?;
     let status: Value = serde_json::from_slice(&page).context("the answer is no status of catchment")?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
-        return Ok(());
+        return well(&status);
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let count = |value: &Value| human_count(value.as_u64().unwrap_or_default());
@@ -37,9 +41,6 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
         count(&log["files"]),
         count(&log["appended_records"])
     );
-    if let Some(reason) = log["refusing_writes"].as_str() {
-        println!("THE LOG REFUSES WRITES: {reason}");
-    }
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
@@ -48,5 +49,26 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
         table.add_row([name.clone(), count(&service["operations"]), count(&service["modelled"])]);
     }
     println!("\n{table}");
-    Ok(())
+    well(&status)
+}
+
+fn well(status: &Value) -> Result<()> {
+    match status["log"]["refusing_writes"].as_str() {
+        Some(reason) => bail!("THE LOG REFUSES WRITES: {reason}"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_refuses_writes_fails_the_command() {
+        assert!(well(&json!({ "log": { "refusing_writes": null } })).is_ok());
+        let refused = well(&json!({ "log": { "refusing_writes": "the disk broke" } }));
+        assert!(refused.expect_err("fails").to_string().contains("the disk broke"));
+    }
 }

@@ -21,6 +21,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::body::PatientBody;
+use super::cors::Verdict;
 use super::{Shared, own};
 
 /// A connection that sends nothing is closed after this long.
@@ -137,13 +138,10 @@ async fn answer(shared: &Shared, request: Request<Incoming>, scheme: Scheme) -> 
         let body = body.map_err(|error| Box::new(error) as _);
         PatientBody::new(body.boxed_unsync(), BODY_PAUSE_MAX).boxed_unsync()
     });
-    let origin = request.headers().get(http::header::ORIGIN).cloned();
-    if let Some(refused) = shared.cors.refuse(&request) {
-        return refused;
-    }
-    if let Some(preflight) = shared.cors.preflight(&request) {
-        return preflight;
-    }
+    let from_page = match shared.cors.judge(&shared.platform, &request) {
+        Verdict::Answer(response) => return response,
+        Verdict::Call(headers) => headers,
+    };
     let mut response = match own::answer(shared, &request) {
         Some(response) => response,
         None => {
@@ -151,6 +149,6 @@ async fn answer(shared: &Shared, request: Request<Incoming>, scheme: Scheme) -> 
             shared.platform.gateway.handle(request).await
         }
     };
-    shared.cors.allow(origin.as_ref(), response.headers_mut());
+    response.headers_mut().extend(from_page);
     response
 }

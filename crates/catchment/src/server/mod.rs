@@ -3,6 +3,7 @@
 mod body;
 mod connection;
 mod cors;
+mod hosts;
 mod own;
 mod tls;
 
@@ -46,7 +47,7 @@ impl Server {
         let tls = tls::Acceptor::new(config, platform.tasks.clone())?;
         let shared = Arc::new(Shared {
             platform,
-            cors: Cors::new(&config.cors_origins),
+            cors: Cors::new(config),
             tls,
         });
         Ok(Self {

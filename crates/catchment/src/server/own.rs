@@ -16,7 +16,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request<Body>) -> Option<Respons
         return Some(text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".into()));
     }
     Some(match path {
-        "/_catchment/health" => json_page(&health(shared)),
+        "/_catchment/health" => health(shared.platform.refusing_writes(), services(shared, "running")),
         "/_catchment/status" => json_page(&shared.platform.status()),
         "/_catchment/metrics" => text(
             StatusCode::OK,
@@ -28,8 +28,17 @@ pub(crate) fn answer(shared: &Shared, request: &Request<Body>) -> Option<Respons
     })
 }
 
-fn health(shared: &Shared) -> Value {
-    json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "services": services(shared, "running") })
+/// 503 while the log refuses writes: whoever watches should start the server again.
+fn health(refusing: Option<String>, services: Value) -> Response<Body> {
+    let (status, word) = match refusing {
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "refusing writes"),
+        None => (StatusCode::OK, "ok"),
+    };
+    let mut page = json!({ "status": word, "version": env!("CARGO_PKG_VERSION"), "services": services });
+    if let Some(reason) = refusing {
+        page["reason"] = reason.into();
+    }
+    text(status, "application/json", page.to_string())
 }
 
 fn localstack_health(shared: &Shared) -> Value {
@@ -59,4 +68,16 @@ fn text(status: StatusCode, content_type: &'static str, body: String) -> Respons
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_refuses_writes_is_not_well() {
+        assert_eq!(health(None, json!({})).status(), StatusCode::OK);
+        let refusing = health(Some("the disk broke".into()), json!({}));
+        assert_eq!(refusing.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

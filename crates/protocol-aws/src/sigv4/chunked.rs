@@ -16,6 +16,9 @@ use crate::{AwsError, Body, BoxError};
 
 /// A chunk's head or a trailer line may be so long.
 const LINE_BYTES_MAX: usize = 16 << 10;
+/// All trailer lines together, and how many.
+const TRAILER_BYTES_MAX: usize = 16 << 10;
+const TRAILERS_MAX: usize = 64;
 
 /// What checks the chunks of a signed body.
 pub(crate) struct ChunkVerifier {
@@ -56,6 +59,13 @@ fn malformed(what: &str) -> AwsError {
     AwsError::new("IncompleteBody", format!("The aws-chunked body is malformed: {what}.")).with_status(400)
 }
 
+/// In S3's own words (API Reference, "List of error codes").
+fn malformed_trailer() -> AwsError {
+    let text =
+        "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+    AwsError::new("MalformedTrailerError", text).with_status(400)
+}
+
 #[derive(Debug)]
 enum State {
     Head,
@@ -72,7 +82,8 @@ pub(crate) struct ChunkedBody {
     ended: bool,
     state: State,
     verifier: Option<ChunkVerifier>,
-    expects_trailer: bool,
+    /// The names of the trailing headers in lower case, of a body that has any.
+    announced: Option<Vec<String>>,
     trailers_signed: bool,
     hasher: Sha256,
     trailers: HeaderMap,
@@ -81,14 +92,14 @@ pub(crate) struct ChunkedBody {
 }
 
 impl ChunkedBody {
-    pub(crate) fn new(inner: Body, verifier: Option<ChunkVerifier>, expects_trailer: bool) -> Self {
+    pub(crate) fn new(inner: Body, verifier: Option<ChunkVerifier>, announced: Option<Vec<String>>) -> Self {
         Self {
             inner,
             buffer: BytesMut::new(),
             ended: false,
             state: State::Head,
             verifier,
-            expects_trailer,
+            announced,
             trailers_signed: false,
             hasher: Sha256::new(),
             trailers: HeaderMap::new(),
@@ -146,7 +157,7 @@ impl ChunkedBody {
                 }
                 State::Trailers => {
                     // The last line may be missing where there are no trailers.
-                    if self.buffer.is_empty() && self.ended && !self.expects_trailer {
+                    if self.buffer.is_empty() && self.ended && self.announced.is_none() {
                         self.state = State::Done;
                         continue;
                     }
@@ -168,7 +179,7 @@ impl ChunkedBody {
 
     /// A whole line without its end, if one is buffered.
     fn line(&mut self) -> Result<Option<String>, AwsError> {
-        match memchr_newline(&self.buffer) {
+        match memchr::memchr(b'\n', &self.buffer) {
             Some(end) => {
                 let line = self.buffer.split_to(end + 1);
                 let line = line.strip_suffix(b"\r\n").unwrap_or(&line[..end]);
@@ -195,12 +206,10 @@ impl ChunkedBody {
     }
 
     fn trailer(&mut self, line: &str) -> Result<(), AwsError> {
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| malformed("a trailing header has no colon"))?;
+        let (name, value) = line.split_once(':').ok_or_else(malformed_trailer)?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         if self.trailers_signed {
-            return Err(malformed("a trailing header stands behind the signature of all"));
+            return Err(malformed_trailer());
         }
         if name == "x-amz-trailer-signature" {
             if let Some(verifier) = &mut self.verifier {
@@ -210,21 +219,24 @@ impl ChunkedBody {
             self.trailers_signed = true;
             return Ok(());
         }
+        let is_announced = self.announced.as_ref().is_some_and(|names| names.contains(&name));
+        if !is_announced || self.trailers.len() == TRAILERS_MAX {
+            return Err(malformed_trailer());
+        }
         self.trailer_text.push_str(&format!("{name}:{value}\n"));
-        let name = HeaderName::try_from(name).map_err(|_| malformed("a trailing header's name"))?;
-        let value = HeaderValue::try_from(value).map_err(|_| malformed("a trailing header's value"))?;
-        self.trailers.append(name, value);
+        if self.trailer_text.len() > TRAILER_BYTES_MAX {
+            return Err(malformed_trailer());
+        }
+        let name = HeaderName::try_from(name).map_err(|_| malformed_trailer())?;
+        let value = HeaderValue::try_from(value).map_err(|_| malformed_trailer())?;
+        self.trailers.try_append(name, value).map_err(|_| malformed_trailer())?;
         Ok(())
     }
 
     fn finish(&self) -> Result<(), AwsError> {
-        let are_unsigned = self.verifier.is_some() && self.expects_trailer && !self.trailers_signed;
+        let are_unsigned = self.verifier.is_some() && self.announced.is_some() && !self.trailers_signed;
         if are_unsigned { Err(mismatch()) } else { Ok(()) }
     }
-}
-
-fn memchr_newline(buffer: &[u8]) -> Option<usize> {
-    buffer.iter().position(|byte| *byte == b'\n')
 }
 
 impl HttpBody for ChunkedBody {
@@ -271,14 +283,15 @@ mod tests {
         wire: &[u8],
         piece: usize,
         verifier: Option<ChunkVerifier>,
-        trailer: bool,
+        announced: Option<&str>,
     ) -> Result<(Vec<u8>, String), String> {
         let frames: Vec<_> = wire
             .chunks(piece)
             .map(|c| Ok(Frame::data(Bytes::copy_from_slice(c))))
             .collect();
         let inner = StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
-        let collected = ChunkedBody::new(inner, verifier, trailer)
+        let announced = announced.map(|name| vec![name.to_owned()]);
+        let collected = ChunkedBody::new(inner, verifier, announced)
             .collect()
             .await
             .map_err(|e| e.to_string())?;
@@ -312,20 +325,20 @@ mod tests {
     async fn the_documentations_example_verifies_and_a_changed_byte_does_not() {
         for piece in [1_000, 7, 70_000] {
             let (wire, verifier) = example();
-            let (data, _) = decode(&wire, piece, Some(verifier), false).await.expect("verifies");
+            let (data, _) = decode(&wire, piece, Some(verifier), None).await.expect("verifies");
             assert_eq!(data.len(), 66_560);
         }
         let (mut wire, verifier) = example();
         wire[100] = b'b';
         assert!(
-            decode(&wire, 1_000, Some(verifier), false)
+            decode(&wire, 1_000, Some(verifier), None)
                 .await
                 .expect_err("refused")
                 .contains("SignatureDoesNotMatch")
         );
         let (wire, verifier) = example();
         assert!(
-            decode(&wire[..70], 1_000, Some(verifier), false)
+            decode(&wire[..70], 1_000, Some(verifier), None)
                 .await
                 .expect_err("refused")
                 .contains("too early")
@@ -336,7 +349,9 @@ mod tests {
     async fn unsigned_chunks_carry_trailers_and_malformed_ones_are_refused() {
         let wire = b"5\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
         for piece in 1..wire.len() {
-            let (data, trailers) = decode(wire, piece, None, true).await.expect("decodes");
+            let (data, trailers) = decode(wire, piece, None, Some("x-amz-checksum-crc32"))
+                .await
+                .expect("decodes");
             assert_eq!(data, b"hello!");
             assert!(
                 trailers.contains("x-amz-checksum-crc32") && trailers.contains("AAAAAA=="),
@@ -350,7 +365,25 @@ mod tests {
             b"5\r\nhello\r\n",
             b"0\r\nno colon\r\n\r\n",
         ] {
-            assert!(decode(wire, 3, None, true).await.is_err(), "{wire:?}");
+            assert!(decode(wire, 3, None, Some("x")).await.is_err(), "{wire:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn trailers_have_bounds_and_must_be_announced() {
+        let wire = |name: &str, value: &str, count: usize| {
+            format!("0\r\n{}\r\n", format!("{name}:{value}\r\n").repeat(count)).into_bytes()
+        };
+        assert!(decode(&wire("x", "y", 64), 1000, None, Some("x")).await.is_ok());
+        for (wire, announced) in [
+            (wire("x", "y", 65), Some("x")),
+            (wire("x", "y", 40_000), Some("x")),
+            (wire("x", &"y".repeat(9_000), 2), Some("x")),
+            (wire("x", "y", 1), Some("z")),
+            (wire("x", "y", 1), None),
+        ] {
+            let refused = decode(&wire, 1000, None, announced).await.expect_err("refused");
+            assert!(refused.starts_with("MalformedTrailerError"), "{refused}");
         }
     }
 }

@@ -5,19 +5,20 @@ use s3s::{S3Request, S3Result};
 
 use crate::Api;
 use crate::checksums::{Fields, algorithm};
-use crate::conditions::{ReadConditions, etag};
+use crate::conditions::{ReadConditions, etag, write_condition_of};
 use crate::errors::from_objects;
 use crate::headers;
 use crate::tags;
 use crate::time::timestamp;
 use s3s::dto::{CopyObjectResult, CopySource, MetadataDirective, TaggingDirective};
 use s3s::s3_error;
-use store_objects::{Condition, CopyOptions, Headers, ObjectReader, WRITE_BYTES_MAX};
+use store_objects::{CopyOptions, Headers, ObjectReader, WRITE_BYTES_MAX};
 
 pub(crate) async fn handle(api: &Api, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
-    let S3Request { mut input, extensions, .. } = request;
+    let S3Request { mut input, extensions, headers: asked, .. } = request;
     api.owned(&extensions, &input.bucket, input.expected_bucket_owner.as_deref())?;
-    headers::refuse_customer_keys(input.sse_customer_algorithm.as_ref().or(input.copy_source_sse_customer_algorithm.as_ref()))?;
+    headers::refuse_unbuilt(&asked)?;
+    let condition = write_condition_of(&asked)?;
     let source = open_source(api, &extensions, &input.copy_source, input.expected_source_bucket_owner.as_deref()).await?;
     let conditions = ReadConditions {
         if_match: input.copy_source_if_match.take(),
@@ -58,7 +59,7 @@ pub(crate) async fn handle(api: &Api, request: S3Request<CopyObjectInput>) -> S3
     let options = CopyOptions {
         metadata: Some(metadata),
         tags: if replace_tags { Some(tags::from_header(input.tagging)?) } else { None },
-        condition: Condition::default(),
+        condition,
         algorithm: algorithm(input.checksum_algorithm.as_ref())?,
     };
     let info = api.objects.copy(&source, &input.bucket, &input.key, options).await.map_err(from_objects)?;

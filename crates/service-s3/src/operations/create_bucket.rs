@@ -8,10 +8,12 @@ use crate::buckets;
 use crate::errors::{default_message, from_objects};
 use base::{Region, Scope};
 use s3s::s3_error;
+use http::HeaderMap;
 use store_objects::ObjectError;
 
 pub(crate) async fn handle(api: &Api, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
-    let S3Request { input, extensions, .. } = request;
+    let S3Request { input, extensions, headers, .. } = request;
+    refuse_unbuilt(&headers)?;
     let caller = buckets::caller(&extensions);
     let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
     let region = match &constraint {
@@ -36,4 +38,22 @@ pub(crate) async fn handle(api: &Api, request: S3Request<CreateBucketInput>) -> 
         Err(error) => return Err(from_objects(error)),
     }
     Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
+}
+
+/// What a request asks of the bucket it makes and no bucket here can do.
+fn refuse_unbuilt(headers: &HeaderMap) -> S3Result<()> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let has_grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+    if has_grants || !matches!(text("x-amz-acl"), None | Some("private")) {
+        return Err(s3_error!(InvalidBucketAclWithObjectOwnership, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"));
+    }
+    if !matches!(text("x-amz-object-ownership"), None | Some("BucketOwnerEnforced")) {
+        return Err(s3_error!(NotImplemented, "ACLs are not implemented, so buckets have the object ownership BucketOwnerEnforced"));
+    }
+    match text("x-amz-bucket-object-lock-enabled") {
+        Some(enabled) if enabled.eq_ignore_ascii_case("true") => {
+            Err(s3_error!(NotImplemented, "Object Lock is not implemented"))
+        }
+        _ => Ok(()),
+    }
 }

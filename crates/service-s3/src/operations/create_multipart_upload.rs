@@ -6,16 +6,16 @@ use s3s::{S3Request, S3Result};
 use crate::Api;
 use crate::checksums::{algorithm, name};
 use crate::errors::from_objects;
-use crate::headers::refuse_customer_keys;
+use crate::headers::refuse_unbuilt;
 use crate::tags;
 use s3s::dto::ChecksumType;
 use s3s::s3_error;
 use store_objects::{Algorithm, UploadOptions};
 
 pub(crate) async fn handle(api: &Api, request: S3Request<CreateMultipartUploadInput>) -> S3Result<CreateMultipartUploadOutput> {
-    let S3Request { mut input, extensions, .. } = request;
+    let S3Request { mut input, extensions, headers: given, .. } = request;
     api.owned(&extensions, &input.bucket, input.expected_bucket_owner.as_deref())?;
-    refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
+    refuse_unbuilt(&given)?;
     let (headers, user) = given!(input).check()?;
     let algorithm = algorithm(input.checksum_algorithm.as_ref())?;
     let composite = match (algorithm, input.checksum_type.as_ref().map(ChecksumType::as_str)) {

@@ -4,7 +4,7 @@ use s3s::dto::{GetBucketCorsInput, GetBucketCorsOutput};
 use s3s::{S3Request, S3Result};
 
 use crate::Api;
-use crate::operations::put_bucket_cors::Rule;
+use crate::cors::Rule;
 use s3s::dto::CORSRule;
 use s3s::{S3Error, s3_error};
 

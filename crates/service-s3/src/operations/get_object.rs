@@ -18,7 +18,7 @@ pub(crate) async fn handle(api: &Api, request: S3Request<GetObjectInput>) -> S3R
     let S3Request { input, extensions, .. } = request;
     api.owned(&extensions, &input.bucket, input.expected_bucket_owner.as_deref())?;
     check_version(input.version_id.as_deref())?;
-    refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
+    refuse_customer_keys(input.sse_customer_algorithm.as_deref())?;
     let reader = api.objects.open_object(&input.bucket, &input.key).await.map_err(from_objects)?;
     let info = reader.info().clone();
     let conditions = ReadConditions {

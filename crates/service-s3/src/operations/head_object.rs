@@ -15,7 +15,7 @@ pub(crate) async fn handle(api: &Api, request: S3Request<HeadObjectInput>) -> S3
     let S3Request { input, extensions, .. } = request;
     api.owned(&extensions, &input.bucket, input.expected_bucket_owner.as_deref())?;
     check_version(input.version_id.as_deref())?;
-    refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
+    refuse_customer_keys(input.sse_customer_algorithm.as_deref())?;
     let info = api.objects.head(&input.bucket, &input.key).map_err(from_objects)?;
     let conditions = ReadConditions {
         if_match: input.if_match,

@@ -4,24 +4,13 @@ use s3s::dto::{PutBucketCorsInput, PutBucketCorsOutput};
 use s3s::{S3Request, S3Result};
 
 use crate::Api;
+use crate::cors::Rule;
 use crate::errors::from_objects;
 use s3s::{S3Error, s3_error};
-use serde::{Deserialize, Serialize};
 
 /// As PutBucketCors documents.
 const RULES_MAX: usize = 100;
 const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "POST", "DELETE"];
-
-/// A rule as it is kept with the bucket.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Rule {
-    pub(crate) id: Option<String>,
-    pub(crate) methods: Vec<String>,
-    pub(crate) origins: Vec<String>,
-    pub(crate) headers: Vec<String>,
-    pub(crate) expose: Vec<String>,
-    pub(crate) max_age_s: Option<i32>,
-}
 
 pub(crate) async fn handle(api: &Api, request: S3Request<PutBucketCorsInput>) -> S3Result<PutBucketCorsOutput> {
     let S3Request { input, extensions, .. } = request;
@@ -38,11 +27,15 @@ pub(crate) async fn handle(api: &Api, request: S3Request<PutBucketCorsInput>) ->
         if let Some(origin) = rule.allowed_origins.iter().find(|origin| origin.matches('*').count() > 1) {
             return Err(s3_error!(InvalidRequest, "AllowedOrigin \"{origin}\" can not have more than one wildcard."));
         }
+        let headers = rule.allowed_headers.unwrap_or_default();
+        if let Some(header) = headers.iter().find(|header| header.matches('*').count() > 1) {
+            return Err(s3_error!(InvalidRequest, "AllowedHeader \"{header}\" can not have more than one wildcard."));
+        }
         stored.push(Rule {
             id: rule.id,
             methods: rule.allowed_methods,
             origins: rule.allowed_origins,
-            headers: rule.allowed_headers.unwrap_or_default(),
+            headers,
             expose: rule.expose_headers.unwrap_or_default(),
             max_age_s: rule.max_age_seconds,
         });

@@ -8,7 +8,7 @@ use crate::body::Trailers;
 use crate::checksums::{Announced, Fields};
 use crate::conditions::{etag, write_condition};
 use crate::errors::{from_body, from_objects};
-use crate::headers::refuse_customer_keys;
+use crate::headers::refuse_unbuilt;
 use crate::tags;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -20,7 +20,7 @@ use store_objects::{Algorithm, ObjectError, PutOptions, WRITE_BYTES_MAX};
 pub(crate) async fn handle(api: &Api, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let S3Request { mut input, extensions, headers, .. } = request;
     api.owned(&extensions, &input.bucket, input.expected_bucket_owner.as_deref())?;
-    refuse_customer_keys(input.sse_customer_algorithm.as_ref())?;
+    refuse_unbuilt(&headers)?;
     if input.write_offset_bytes.is_some() {
         return Err(s3_error!(NotImplemented, "Appending is for directory buckets, which are not implemented"));
     }
