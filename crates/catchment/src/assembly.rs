@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use base::{Clock, Random, Tasks};
 use engine_catalog::Catalog;
 use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
-use engine_log::streams::Streams;
-use engine_log::{Log, LogOptions};
+use engine_log::streams::{Kind, Mode, Streams};
+use engine_log::{KeyStore, Log, LogOptions, Partition};
 use engine_sql::{Engine, Settings};
 use protocol_aws::Gateway;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use service_s3::S3Service;
 use store_meta::Meta;
 use store_objects::Objects;
 
-use crate::cli::Durability;
+use crate::cli::{Durability, LimitsProfile};
 use crate::config::Config;
 use crate::metrics::{Metrics, describe, line};
 
@@ -28,6 +28,7 @@ use crate::metrics::{Metrics, describe, line};
 pub(crate) struct Platform {
     pub gateway: Gateway,
     pub s3: S3Service,
+    streams: Streams,
     pub tasks: Tasks,
     log: Log,
     deliveries: Deliveries,
@@ -57,9 +58,19 @@ impl Platform {
             Durability::Fsync => engine_log::Durability::Fsync,
             Durability::Os => engine_log::Durability::Os,
         };
+        let keys = data_dir.join("keys");
+        std::fs::create_dir_all(&keys).with_context(|| format!("could not make {}", keys.display()))?;
+        let master = keys.join("master.key");
+        options.keys = Some(KeyStore::open(&master).with_context(|| format!("could not read {}", master.display()))?);
         let log = Log::open(options).context("could not open the log")?;
-        let streams = Streams::open(log.clone(), meta.clone(), clock.clone(), tasks.clone())
-            .context("could not open the streams")?;
+        let streams = Streams::open_with(
+            log.clone(),
+            meta.clone(),
+            clock.clone(),
+            tasks.clone(),
+            Duration::from_millis(config.state_delay_ms),
+        )
+        .context("could not open the streams")?;
         let catalog = Catalog::new(meta.clone(), clock.clone());
 
         let parts = DeliveryParts {
@@ -85,6 +96,10 @@ impl Platform {
         )
         .context("could not open Athena's records")?;
 
+        let mut kinesis = service_kinesis::Kinesis::new(streams.clone(), meta);
+        if config.limits == LimitsProfile::Aws {
+            kinesis = kinesis.with_limits();
+        }
         let s3 = S3Service::new(objects.clone(), random.clone());
         let answering = s3.clone();
         let metrics = Arc::new(Metrics::default());
@@ -94,7 +109,7 @@ impl Platform {
             .service(service_athena::service(athena))
             .service(service_firehose::service(Firehose::new(deliveries.clone())))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
-            .service(service_kinesis::service(service_kinesis::Kinesis::new(streams, meta)))
+            .service(service_kinesis::service(kinesis))
             .service(service_sts::service())
             .s3(Box::new(move |request| {
                 let s3 = answering.clone();
@@ -113,6 +128,7 @@ impl Platform {
         let (data_dir, listen) = (data_dir.display().to_string(), config.listen.to_string());
         Ok(Self {
             gateway,
+            streams,
             s3,
             tasks,
             log,
@@ -153,6 +169,7 @@ impl Platform {
             "data_dir": self.data_dir,
             "requests": self.metrics.total(),
             "services": Value::Object(services.collect::<Map<_, _>>()),
+            "streams": self.data_streams(),
             "deliveries": self.deliveries.status().iter().map(delivery_status).collect::<Value>(),
             "log": {
                 "partitions": log.partitions.len(),
@@ -165,6 +182,38 @@ impl Platform {
                 "refusing_writes": log.poisoned,
             },
         })
+    }
+
+    fn data_streams(&self) -> Value {
+        let streams = self.streams.all();
+        let data = streams.iter().filter(|stream| stream.id.kind == Kind::Data);
+        data.map(|stream| {
+            let partitions = stream.partitions().iter().map(Partition::status);
+            let (mut records, mut bytes, mut oldest_ms) = (0, 0, None);
+            for partition in partitions {
+                records += partition.end_offset;
+                bytes += partition.bytes;
+                oldest_ms = oldest_ms.into_iter().chain(partition.oldest_arrival_ms).min();
+            }
+            json!({
+                "uid": stream.uid,
+                "name": stream.id.name,
+                "account": stream.id.scope.account,
+                "region": stream.id.scope.region,
+                "status": format!("{:?}", stream.status).to_uppercase(),
+                "mode": match stream.mode {
+                    Mode::Provisioned => "PROVISIONED",
+                    Mode::OnDemand => "ON_DEMAND",
+                },
+                "open_shards": stream.open_shards(),
+                "consumers": stream.consumers.len(),
+                "retention_hours": stream.retention_hours,
+                "records": records,
+                "bytes": bytes,
+                "oldest_ms": oldest_ms,
+            })
+        })
+        .collect()
     }
 
     fn delivery_metrics(&self, out: &mut String) {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::client::Client;
+
 /// A self-hosted data ingestion and transformation platform: the AWS data services' protocols in front, a durable
 /// log, Parquet files and SQL behind.
 #[derive(Parser)]
@@ -26,6 +28,12 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Show what a running server is doing. Fails where it takes no writes.
     Status(StatusArguments),
+    /// Put lines into a Kinesis stream, from files or standard input.
+    Put(PutArguments),
+    /// Follow a Kinesis stream: print records as they come, through splits and merges of shards.
+    Tail(TailArguments),
+    /// Show the Kinesis streams of a running server.
+    Streams(StreamsArguments),
     /// Work out sizes before you build.
     Plan {
         #[command(subcommand)]
@@ -92,6 +100,10 @@ pub(crate) struct ServeArguments {
         value_delimiter = ','
     )]
     pub allowed_hosts: Vec<String>,
+    /// How long Kinesis streams and consumers stay in the states CREATING, UPDATING and DELETING, in milliseconds.
+    /// [default: 0]
+    #[arg(long, value_name = "MS", env = "CATCHMENT_STATE_DELAY_MS")]
+    pub state_delay_ms: Option<u64>,
     /// How many connections may be open at once. [default: 10000]
     #[arg(long, value_name = "COUNT", env = "CATCHMENT_CONNECTIONS_MAX")]
     pub connections_max: Option<usize>,
@@ -126,6 +138,105 @@ pub(crate) struct StatusArguments {
     /// Only tell, by the exit status, whether the server is well.
     #[arg(long)]
     pub health: bool,
+}
+
+/// Which server, and as whom.
+#[derive(Args, Clone)]
+pub(crate) struct ServerArguments {
+    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AWS_ENDPOINT_URL",
+        default_value = "http://127.0.0.1:4566",
+        hide_default_value = true
+    )]
+    pub endpoint: String,
+    /// The region. [default: AWS_REGION, AWS_DEFAULT_REGION or us-east-1]
+    #[arg(long, env = "AWS_REGION", hide_env = true)]
+    pub region: Option<String>,
+    /// The access key id. [default: AWS_ACCESS_KEY_ID, or any]
+    #[arg(long, value_name = "ID", env = "AWS_ACCESS_KEY_ID", hide_env = true)]
+    pub access_key_id: Option<String>,
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide = true)]
+    pub secret_access_key: Option<String>,
+}
+
+impl ServerArguments {
+    pub(crate) fn client(&self) -> Client {
+        let given = self.region.clone();
+        let region = given.or_else(|| {
+            std::env::var("AWS_DEFAULT_REGION")
+                .ok()
+                .filter(|region| !region.is_empty())
+        });
+        let client = Client::new(&self.endpoint).with_region(region.as_deref().unwrap_or("us-east-1"));
+        match (&self.access_key_id, &self.secret_access_key) {
+            (Some(id), Some(secret)) => client.with_key(id, secret),
+            _ => client,
+        }
+    }
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct PutArguments {
+    /// The stream.
+    pub stream: String,
+    /// Files of one record a line, also compressed as .zst; `-` is standard input. [default: -]
+    pub files: Vec<PathBuf>,
+    /// The partition key of every record. Without it each gets a key of its own.
+    #[arg(long, value_name = "KEY", conflicts_with = "key_member")]
+    pub partition_key: Option<String>,
+    /// Take each record's partition key from this member of its JSON.
+    #[arg(long, value_name = "NAME")]
+    pub key_member: Option<String>,
+    /// Wait for each call before the next, so that records of one key stay in the lines' order.
+    #[arg(long)]
+    pub ordered: bool,
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct TailArguments {
+    /// The stream.
+    pub stream: String,
+    /// Only this shard.
+    #[arg(long, value_name = "ID")]
+    pub shard: Option<String>,
+    /// Where to begin: `latest`, `oldest`, a time as 2026-01-31T12:00:00Z, or so long ago as 30s, 15m, 2h, 1d.
+    #[arg(long, value_name = "PLACE", default_value = "latest")]
+    pub from: String,
+    /// Print the data of records only, a line each.
+    #[arg(long, conflicts_with = "pretty")]
+    pub raw: bool,
+    /// Indent the JSON, as is done on a terminal.
+    #[arg(long)]
+    pub pretty: bool,
+    /// End after so many records.
+    #[arg(long, value_name = "COUNT")]
+    pub count: Option<u64>,
+    /// End at the tip instead of waiting for more.
+    #[arg(long)]
+    pub no_follow: bool,
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct StreamsArguments {
+    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AWS_ENDPOINT_URL",
+        default_value = "http://127.0.0.1:4566",
+        hide_default_value = true
+    )]
+    pub endpoint: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Subcommand)]

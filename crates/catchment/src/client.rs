@@ -62,6 +62,11 @@ impl Client {
         }
     }
 
+    pub(crate) fn with_region(mut self, region: &str) -> Self {
+        region.clone_into(&mut self.region);
+        self
+    }
+
     /// Signs with the given key.
     pub(crate) fn with_key(mut self, id: &str, secret: &str) -> Self {
         (self.key_id, self.secret) = (id.to_owned(), secret.to_owned());

@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub tls_key: Option<PathBuf>,
     pub cors_origins: Vec<String>,
     pub allowed_hosts: Vec<String>,
+    /// How long Kinesis streams and consumers stay in passing states.
+    pub state_delay_ms: u64,
     pub connections_max: usize,
 }
 
@@ -46,6 +48,7 @@ impl Default for Config {
             tls_key: None,
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            state_delay_ms: 0,
             connections_max: 10_000,
         }
     }
@@ -81,6 +84,7 @@ impl Config {
         over(&mut self.durability, flags.durability);
         over(&mut self.log_format, flags.log_format);
         over(&mut self.log, flags.log);
+        over(&mut self.state_delay_ms, flags.state_delay_ms);
         over(&mut self.connections_max, flags.connections_max);
         over(&mut self.tls_cert, flags.tls_cert.map(Some));
         over(&mut self.tls_key, flags.tls_key.map(Some));

@@ -8,6 +8,8 @@
 use base::Millis;
 use bytes::Bytes;
 
+use crate::LogError;
+use crate::encryption::{self, DataKey, KeyStore};
 use crate::frame::{self, HEADER_BYTES};
 use crate::partition::Partition;
 
@@ -27,6 +29,7 @@ pub struct Batch {
     pub(crate) frame: Vec<u8>,
     records: u32,
     created_ms: Millis,
+    encryption: Option<(DataKey, [u8; 8])>,
 }
 
 impl Batch {
@@ -39,7 +42,15 @@ impl Batch {
             frame,
             records: 0,
             created_ms,
+            encryption: None,
         }
+    }
+
+    /// Encrypts the values of all records, of which there are none yet.
+    pub fn encrypt(&mut self, keys: &KeyStore, key: DataKey) -> Result<(), LogError> {
+        let prefix = keys.nonce_prefix().map_err(|error| LogError::Io(error.to_string()))?;
+        self.encryption = Some((key, prefix));
+        Ok(())
     }
 
     pub fn len(&self) -> usize {
@@ -80,19 +91,19 @@ impl Batch {
         fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let offset_delta = i64::from(self.records);
-        let header_bytes = explicit_hash_key.map_or(0, |value| {
-            varint_bytes(EXPLICIT_HASH_KEY.len() as i64)
-                + EXPLICIT_HASH_KEY.len()
-                + varint_bytes(value.len() as i64)
-                + value.len()
-        });
+        let mut header_bytes = explicit_hash_key.map_or(0, |value| header_bytes(EXPLICIT_HASH_KEY, value.len()));
+        let mut value_bytes = data_bytes;
+        if self.encryption.is_some() {
+            header_bytes += self::header_bytes(encryption::HEADER, encryption::HEADER_VALUE_BYTES);
+            value_bytes += encryption::TAG_BYTES;
+        }
         // Attributes, the timestamp's delta and the number of headers take one byte each.
         let record_bytes = 3
             + varint_bytes(offset_delta)
             + varint_bytes(key.len() as i64)
             + key.len()
-            + varint_bytes(data_bytes as i64)
-            + data_bytes
+            + varint_bytes(value_bytes as i64)
+            + value_bytes
             + header_bytes;
         let before = self.frame.len();
         let frame = &mut self.frame;
@@ -101,22 +112,28 @@ impl Batch {
         put_varint(frame, offset_delta);
         put_varint(frame, key.len() as i64);
         frame.extend_from_slice(key);
-        put_varint(frame, data_bytes as i64);
+        put_varint(frame, value_bytes as i64);
         let data_at = frame.len();
         frame.resize(data_at + data_bytes, 0);
         if let Err(error) = fill(&mut frame[data_at..]) {
             frame.truncate(before);
             return Err(error);
         }
-        match explicit_hash_key {
-            None => put_varint(frame, 0),
-            Some(value) => {
-                put_varint(frame, 1);
-                put_varint(frame, EXPLICIT_HASH_KEY.len() as i64);
-                frame.extend_from_slice(EXPLICIT_HASH_KEY);
-                put_varint(frame, value.len() as i64);
-                frame.extend_from_slice(value);
-            }
+        let mut sealed_header = None;
+        if let Some((data_key, prefix)) = &self.encryption {
+            let (tag, header) = data_key.seal(*prefix, self.records, key, &mut frame[data_at..]);
+            frame.extend_from_slice(&tag);
+            sealed_header = Some(header);
+        }
+        put_varint(
+            frame,
+            i64::from(explicit_hash_key.is_some()) + i64::from(sealed_header.is_some()),
+        );
+        if let Some(value) = explicit_hash_key {
+            put_header(frame, EXPLICIT_HASH_KEY, value);
+        }
+        if let Some(value) = sealed_header {
+            put_header(frame, encryption::HEADER, &value);
         }
         self.records += 1;
         Ok(())
@@ -162,6 +179,17 @@ pub struct Record {
     pub key: Bytes,
     pub explicit_hash_key: Option<Bytes>,
     pub data: Bytes,
+    /// Whether the data is encrypted on the disk.
+    pub is_encrypted: bool,
+}
+
+/// Why a batch's records cannot be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It has a form that this reader does not know, such as compression.
+    Form,
+    /// A value was encrypted with a key that is not there.
+    Key,
 }
 
 /// Whether the batch's own checksum holds.
@@ -172,21 +200,46 @@ pub(crate) fn is_sound(batch: &[u8]) -> bool {
         && crc32c::crc32c(&batch[UNCHECKED_BYTES..]) == be_u32(batch, 17)
 }
 
-/// Calls `each` with the records of a sound batch in order until it returns false. `None` where the batch has a
-/// form that this reader does not know, such as compression.
+/// Calls `each` with the records of a sound batch in order until it returns false.
 pub(crate) fn visit(
     batch: &Bytes,
     base_offset: u64,
     arrival_ms: Millis,
+    keys: Option<&KeyStore>,
     each: &mut dyn FnMut(Record) -> bool,
-) -> Option<()> {
+) -> Result<(), Unreadable> {
+    match visit_plain(batch, base_offset, arrival_ms, &mut |record, header| {
+        let Some(header) = header else {
+            return Some(each(record));
+        };
+        let data = keys?.open_value(&header, &record.key, &record.data)?;
+        Some(each(Record {
+            data,
+            is_encrypted: true,
+            ..record
+        }))
+    }) {
+        Some(Some(())) => Ok(()),
+        Some(None) => Err(Unreadable::Key),
+        None => Err(Unreadable::Form),
+    }
+}
+
+/// Calls `each` with the records as they stand and the headers of those that are encrypted. `Some(None)` where it
+/// gives `None`.
+fn visit_plain(
+    batch: &Bytes,
+    base_offset: u64,
+    arrival_ms: Millis,
+    each: &mut dyn FnMut(Record, Option<Bytes>) -> Option<bool>,
+) -> Option<Option<()>> {
     let attributes = u16::from_be_bytes([batch[21], batch[22]]);
     if attributes & 0b111 != 0 {
         return None;
     }
     if attributes & 0b10_0000 != 0 {
         // Control batches carry nothing for readers.
-        return Some(());
+        return Some(Some(()));
     }
     let count = be_u32(batch, 57);
     let mut cursor = Cursor {
@@ -201,28 +254,45 @@ pub(crate) fn visit(
         let offset_delta = u64::try_from(cursor.varint()?).ok()?;
         let key = cursor.take()?.unwrap_or_default();
         let data = cursor.take()?.unwrap_or_default();
-        let mut explicit_hash_key = None;
+        let (mut explicit_hash_key, mut sealed) = (None, None);
         for _ in 0..cursor.varint()? {
             let name = cursor.take()?;
             let value = cursor.take()?;
-            if name.as_deref() == Some(EXPLICIT_HASH_KEY) {
-                explicit_hash_key = value;
+            match name.as_deref() {
+                Some(EXPLICIT_HASH_KEY) => explicit_hash_key = value,
+                Some(encryption::HEADER) => sealed = value,
+                _ => {}
             }
         }
         if cursor.at != end {
             return None;
         }
-        if !each(Record {
+        let record = Record {
             offset: base_offset + offset_delta,
             arrival_ms,
             key,
             explicit_hash_key,
             data,
-        }) {
-            break;
+            is_encrypted: false,
+        };
+        match each(record, sealed) {
+            Some(true) => {}
+            Some(false) => break,
+            None => return Some(None),
         }
     }
-    Some(())
+    Some(Some(()))
+}
+
+fn header_bytes(name: &[u8], value_bytes: usize) -> usize {
+    varint_bytes(name.len() as i64) + name.len() + varint_bytes(value_bytes as i64) + value_bytes
+}
+
+fn put_header(frame: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    put_varint(frame, name.len() as i64);
+    frame.extend_from_slice(name);
+    put_varint(frame, value.len() as i64);
+    frame.extend_from_slice(value);
 }
 
 struct Cursor<'a> {
@@ -293,10 +363,11 @@ mod tests {
         let payload = Bytes::copy_from_slice(&batch.frame[HEADER_BYTES..HEADER_BYTES + batch.payload_bytes()]);
         assert!(is_sound(&payload));
         let mut found = Vec::new();
-        visit(&payload, 100, 5, &mut |record| {
+        visit(&payload, 100, 5, None, &mut |record| {
             found.push(record);
             true
-        })?;
+        })
+        .ok()?;
         Some(found)
     }
 

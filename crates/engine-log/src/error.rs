@@ -30,6 +30,9 @@ pub enum LogError {
     /// One append carries more than the log takes at once. Append in smaller parts.
     #[error("an append of {bytes} bytes is larger than the {bytes_max} that the log takes at once")]
     TooLarge { bytes: usize, bytes_max: usize },
+    /// Records were encrypted with a key that this installation does not have, or they were tampered with.
+    #[error("records of the partition cannot be decrypted")]
+    Undecryptable,
     /// The log has been closed.
     #[error("the log is closed")]
     Closed,

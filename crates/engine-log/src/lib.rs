@@ -7,6 +7,7 @@
 
 mod batch;
 mod disk;
+mod encryption;
 mod error;
 mod figures;
 mod files;
@@ -25,6 +26,7 @@ mod writer;
 mod tests;
 
 pub use batch::{Batch, Record};
+pub use encryption::{DataKey, KeyStore};
 pub use error::LogError;
 pub use figures::LatencyFigures;
 pub use log::{APPEND_BYTES_MAX, Durability, Log, LogOptions};

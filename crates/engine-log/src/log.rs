@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::LogError;
 use crate::batch::Batch;
 use crate::disk::Disk;
+use crate::encryption::KeyStore;
 use crate::figures::Latencies;
 use crate::files::Handles;
 use crate::housekeeper::{Chore, Housekeeper};
@@ -45,6 +46,8 @@ pub struct LogOptions {
     pub durability: Durability,
     /// The size of a log file, the unit in which room is given back.
     pub file_bytes: u64,
+    /// With which keys values are encrypted, where they are to be.
+    pub keys: Option<KeyStore>,
     pub clock: Clock,
     pub tasks: Tasks,
 }
@@ -55,6 +58,7 @@ impl LogOptions {
             directory: directory.into(),
             durability: Durability::default(),
             file_bytes: FILE_BYTES,
+            keys: None,
             clock,
             tasks,
         }
@@ -77,6 +81,7 @@ struct Inner {
 pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) disk: Disk,
+    pub(crate) keys: Option<KeyStore>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) durability: Durability,
@@ -126,6 +131,7 @@ impl Log {
             directory,
             durability,
             file_bytes,
+            keys,
             clock,
             tasks,
         } = options;
@@ -140,6 +146,7 @@ impl Log {
         let recovered = recovery::recover(&disk, &directory)?;
         let shared = Arc::new(Shared {
             disk,
+            keys,
             clock,
             tasks,
             durability,
@@ -362,6 +369,10 @@ impl Log {
             // An error means that the writer ended before it came to answer, so it is closed either way.
             drop(closing.await);
         }
+    }
+
+    pub fn keys(&self) -> Option<&KeyStore> {
+        self.shared().keys.as_ref()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -9,7 +9,7 @@ use base::Millis;
 use bytes::Bytes;
 
 use crate::LogError;
-use crate::batch::{self, Record};
+use crate::batch::{self, Record, Unreadable};
 use crate::files::Kind;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::log::{Log, Shared};
@@ -88,8 +88,15 @@ impl Log {
         let done = self
             .shared()
             .tasks
-            .spawn_blocking(move || work(&shared).map_err(|error| LogError::io("reading", &shared.directory, &error)));
+            .spawn_blocking(move || work(&shared).map_err(|error| failed(&shared, error)));
         done.await.unwrap_or(Err(LogError::Closed))
+    }
+}
+
+fn failed(shared: &Shared, error: io::Error) -> LogError {
+    match error.downcast::<LogError>() {
+        Ok(own) => own,
+        Err(error) => LogError::io("reading", &shared.directory, &error),
     }
 }
 
@@ -158,6 +165,7 @@ fn read(
         records_max,
         cursor: from,
         full: false,
+        undecryptable: false,
     };
     let mut start_offset = start_offset(shared, partition)?;
     while !reader.full {
@@ -170,6 +178,9 @@ fn read(
             Err(_) if partition.state().piece_of(file).is_none() => start_offset = partition.state().start,
             other => other?,
         }
+    }
+    if reader.undecryptable {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, LogError::Undecryptable));
     }
     let end_offset = partition.state().end;
     Ok(Records {
@@ -220,6 +231,7 @@ struct Reader {
     /// The next offset to look for.
     cursor: u64,
     full: bool,
+    undecryptable: bool,
 }
 
 impl Reader {
@@ -321,7 +333,8 @@ impl Reader {
     }
 
     fn visit(&mut self, header: &Header, payload: &Bytes, shared: &Shared) {
-        let read = batch::visit(payload, header.base_offset, header.arrival_ms, &mut |record| {
+        let keys = shared.keys.as_ref();
+        let read = batch::visit(payload, header.base_offset, header.arrival_ms, keys, &mut |record| {
             if record.offset < self.cursor {
                 return true;
             }
@@ -335,13 +348,22 @@ impl Reader {
             self.records.push(record);
             true
         });
-        if read.is_none() {
-            shared.damaged_frames.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            tracing::error!(
-                partition = header.partition,
-                offset = header.base_offset,
-                "a batch has a form that this version cannot read"
-            );
+        match read {
+            Ok(()) => {}
+            // What was found before it is given; who comes for this one learns of it.
+            Err(Unreadable::Key) => {
+                self.undecryptable = self.records.is_empty();
+                self.full = true;
+                return;
+            }
+            Err(Unreadable::Form) => {
+                shared.damaged_frames.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tracing::error!(
+                    partition = header.partition,
+                    offset = header.base_offset,
+                    "a batch has a form that this version cannot read"
+                );
+            }
         }
         self.full |= self.records.len() >= self.records_max || self.bytes_left == 0;
     }

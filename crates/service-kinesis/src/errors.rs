@@ -91,6 +91,10 @@ pub(crate) fn from_log(scope: &Scope, stream: &str, error: LogError) -> AwsError
         LogError::Full | LogError::Poisoned(_) | LogError::Closed | LogError::Fenced => {
             AwsError::unavailable(sentence(&error.to_string()))
         }
+        LogError::Undecryptable => AwsError::new(
+            "KMSNotFoundException",
+            format!("The key that records of stream {stream} were encrypted with was not found."),
+        ),
         other => AwsError::internal(other),
     }
 }

@@ -44,6 +44,8 @@ struct RecordOut {
     approximate_arrival_timestamp: Timestamp,
     data: Blob,
     partition_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +66,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         approximate_arrival_timestamp: Timestamp(record.arrival_ms),
         data: Blob(record.data.clone()),
         partition_key: String::from_utf8_lossy(&record.key).into_owned(),
+        encryption_type: record.is_encrypted.then_some("KMS"),
     });
     Ok(Output {
         records: records.collect(),
@@ -221,6 +224,9 @@ pub(crate) fn write_records(out: &mut Vec<u8>, shard: &ShardInfo, records: &[Rec
         let _ = STANDARD.encode(&record.data, out[at..].as_out());
         out.extend_from_slice(b"\",\"PartitionKey\":");
         write_json(out, &String::from_utf8_lossy(&record.key))?;
+        if record.is_encrypted {
+            out.extend_from_slice(b",\"EncryptionType\":\"KMS\"");
+        }
         out.push(b'}');
     }
     out.extend_from_slice(b"],");

@@ -40,6 +40,8 @@ mod retention;
 mod sequence;
 mod shapes;
 mod split_shard;
+mod start_stream_encryption;
+mod stop_stream_encryption;
 mod subscribe_to_shard;
 mod subscriptions;
 mod tag_resource;
@@ -132,6 +134,8 @@ pub fn service(kinesis: Kinesis) -> protocol_aws::Service {
         .on("RegisterStreamConsumer", register_stream_consumer::handle)
         .on("RemoveTagsFromStream", remove_tags_from_stream::handle)
         .on("SplitShard", split_shard::handle)
+        .on("StartStreamEncryption", start_stream_encryption::handle)
+        .on("StopStreamEncryption", stop_stream_encryption::handle)
         .on_events("SubscribeToShard", subscribe_to_shard::handle)
         .on("TagResource", tag_resource::handle)
         .on("UntagResource", untag_resource::handle)

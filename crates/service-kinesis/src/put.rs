@@ -92,15 +92,19 @@ impl<'k> Put<'k> {
                 return Ok(());
             }
         }
-        let batch_index = *self.batch_of[shard].get_or_insert_with(|| {
-            self.batches.push(Batch::new(
-                &self.stream.partitions()[shard],
-                self.created_ms,
-                self.batch_bytes,
-            ));
-            self.batch_shards.push(shard as u32);
-            self.batches.len() as u32 - 1
-        });
+        let batch_index = match self.batch_of[shard] {
+            Some(index) => index,
+            None => {
+                let log = self.kinesis.streams.log();
+                let batch = self.stream.batch(log, shard, self.created_ms, self.batch_bytes);
+                self.batches
+                    .push(batch.map_err(|error| errors::from_log(&self.stream.id.scope, &self.stream.id.name, error))?);
+                self.batch_shards.push(shard as u32);
+                let index = self.batches.len() as u32 - 1;
+                self.batch_of[shard] = Some(index);
+                index
+            }
+        };
         let batch = &mut self.batches[batch_index as usize];
         let place = batch.len() as u32;
         batch.push_with(key.as_bytes(), explicit_hash_key.map(str::as_bytes), data_bytes, fill)?;
@@ -136,6 +140,11 @@ impl<'k> Put<'k> {
         });
         Ok(done.collect())
     }
+}
+
+/// Whether a put to the stream may take the hot path, which knows neither quotas nor encryption.
+pub(crate) fn is_ordinary(call: &Call, stream: &Stream) -> bool {
+    call.limits.is_none() && stream.encryption_key.is_none()
 }
 
 /// How often a put looks for its shards again. Each time somebody else has changed the stream meanwhile.

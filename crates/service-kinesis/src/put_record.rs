@@ -6,9 +6,11 @@ use engine_log::LogError;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
-use crate::put::{PARTITION_KEY_UNITS_MAX, Put, append, decoded_bytes, key_units, partition_key_missing, write_done};
+use crate::put::{
+    PARTITION_KEY_UNITS_MAX, Put, append, decoded_bytes, is_ordinary, key_units, partition_key_missing, write_done,
+};
 use crate::sequence::Sequence;
-use crate::shapes::shard_id;
+use crate::shapes::{self, shard_id};
 use crate::{Call, errors};
 use protocol_aws::scan::{Scan, once};
 
@@ -30,6 +32,8 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     shard_id: String,
     sequence_number: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
@@ -74,6 +78,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         Some(sequence) => Ok(Output {
             shard_id,
             sequence_number: sequence.to_string(),
+            encryption_type: shapes::encrypted(&stream),
         }),
         None => Err(errors::throughput_exceeded(call.scope(), &stream.id.name, &shard_id)),
     }
@@ -95,9 +100,6 @@ pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsE
 }
 
 fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
-    if call.limits.is_some() {
-        return None;
-    }
     let (mut stream_name, mut stream_arn, mut data, mut key, mut hash) = (None, None, None, None, None);
     let mut scan = Scan::new(body);
     scan.object(|scan, member| match member {
@@ -111,6 +113,9 @@ fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
     scan.end()?;
     let (data, key) = (data?, key?);
     let stream = call.stream(call.scope(), stream_name, stream_arn).ok()?;
+    if !is_ordinary(call, &stream) {
+        return None;
+    }
     let name = stream.id.name.clone();
     let bytes = decoded_bytes(data)?;
     if key.is_empty() || key_units(key) > PARTITION_KEY_UNITS_MAX {

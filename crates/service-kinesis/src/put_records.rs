@@ -9,10 +9,11 @@ use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
 use crate::put::{
-    CALL_BYTES_MAX, PARTITION_KEY_UNITS_MAX, Put, append, decoded_bytes, key_units, partition_key_missing, write_done,
+    CALL_BYTES_MAX, PARTITION_KEY_UNITS_MAX, Put, append, decoded_bytes, is_ordinary, key_units, partition_key_missing,
+    write_done,
 };
 use crate::put_record::decode;
-use crate::shapes::shard_id;
+use crate::shapes::{self, shard_id};
 use crate::{Call, errors};
 use protocol_aws::scan::{Scan, once};
 
@@ -41,6 +42,8 @@ struct Entry {
 pub(crate) struct Output {
     failed_record_count: u32,
     records: Vec<ResultEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +84,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
     Ok(Output {
         failed_record_count: done.iter().filter(|done| done.sequence.is_none()).count() as u32,
         records: records.collect(),
+        encryption_type: shapes::encrypted(&stream),
     })
 }
 
@@ -140,9 +144,6 @@ struct Raw<'b> {
 }
 
 fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
-    if call.limits.is_some() {
-        return None;
-    }
     let (mut stream_name, mut stream_arn, mut records) = (None, None, None);
     let mut scan = Scan::new(body);
     scan.object(|scan, member| match member {
@@ -155,6 +156,9 @@ fn prepare<'c>(call: &'c Call, body: &[u8]) -> Option<(Put<'c>, String)> {
     scan.end()?;
     let records = records?;
     let stream = call.stream(call.scope(), stream_name, stream_arn).ok()?;
+    if !is_ordinary(call, &stream) {
+        return None;
+    }
     let name = stream.id.name.clone();
     let bytes = records.iter().map(|raw| raw.data_bytes + raw.key.len()).sum();
     if records.is_empty() || bytes > CALL_BYTES_MAX {

@@ -212,6 +212,11 @@ impl WarmThroughput {
     }
 }
 
+/// What answers about records say of a stream that is encrypted; of others they say nothing.
+pub(crate) fn encrypted(info: &StreamInfo) -> Option<&'static str> {
+    info.encryption_key.as_ref().map(|_| "KMS")
+}
+
 pub(crate) fn encryption_type(info: &StreamInfo) -> &'static str {
     if info.encryption_key.is_some() { "KMS" } else { "NONE" }
 }

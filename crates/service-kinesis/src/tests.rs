@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use engine_log::streams::{HashKey, Streams};
-use engine_log::{Log, LogOptions};
+use engine_log::{KeyStore, Log, LogOptions};
 use proptest::prelude::*;
 use protocol_aws::{AwsError, Context};
 use serde::Serialize;
@@ -112,7 +112,9 @@ impl Place {
 
 fn open(dir: &std::path::Path, clock: &ManualClock) -> Kinesis {
     let (clock, tasks) = (clock.clock(), Tasks::new());
-    let log = Log::open(LogOptions::new(dir.join("log"), clock.clone(), tasks.clone())).expect("opens");
+    let mut options = LogOptions::new(dir.join("log"), clock.clone(), tasks.clone());
+    options.keys = Some(KeyStore::open(&dir.join("master.key")).expect("a key"));
+    let log = Log::open(options).expect("opens");
     let meta = store_meta::Meta::open(dir.join("meta.redb")).expect("opens");
     let streams = Streams::open(log, meta.clone(), clock, tasks).expect("opens");
     Kinesis::new(streams, meta)

@@ -2,8 +2,11 @@
 
 mod completions;
 mod plan;
+mod put;
 pub(crate) mod serve;
 mod status;
+mod streams;
+mod tail;
 
 use anyhow::Result;
 
@@ -15,6 +18,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Serve(flags) => serve::run(&Config::load(file, flags)?),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Put(arguments) => put::run(&arguments),
+        Command::Tail(arguments) => tail::run(&arguments),
+        Command::Streams(arguments) => streams::run(&arguments),
         Command::Plan {
             what:
                 Plan::Shards {

@@ -16,7 +16,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, Scope, Tasks};
+use base::{Clock, Millis, Scope, Tasks};
 use parking_lot::RwLock;
 use store_meta::{Keyspace, Meta, MetaError, Read};
 use tokio::sync::Semaphore;
@@ -25,7 +25,7 @@ pub use hash::{HashKey, InvalidHashKey};
 pub use model::{Closed, ConsumerInfo, Kind, Mode, Pending, ShardInfo, StreamId, StreamInfo, StreamStatus};
 pub use reshard::{Step, even_steps};
 
-use crate::{Log, LogError, Partition};
+use crate::{Batch, DataKey, Log, LogError, Partition};
 
 const STREAMS: Keyspace<(String, Scope, String), StreamInfo> = Keyspace::new("log/streams");
 /// The next number for a stream or a partition.
@@ -86,6 +86,7 @@ impl NewStream {
 pub struct Stream {
     info: StreamInfo,
     partitions: Vec<Partition>,
+    encryption: Option<DataKey>,
     /// The last hash key and the index of each open shard, in order.
     open: Vec<(HashKey, usize)>,
 }
@@ -114,7 +115,24 @@ impl Stream {
             .filter(|(_, shard)| shard.closed.is_none());
         let mut open = open.map(|(index, shard)| (shard.last_hash, index)).collect::<Vec<_>>();
         open.sort_unstable();
-        Self { info, partitions, open }
+        let encryption = info.encryption_key.as_ref().zip(log.keys());
+        let encryption = encryption
+            .map(|(key, keys)| keys.key(&format!("{}/{}/{key}", info.id.scope.account, info.id.scope.region)));
+        Self {
+            info,
+            partitions,
+            encryption,
+            open,
+        }
+    }
+
+    /// An empty batch for the shard of this index, whose values are encrypted where the stream's are.
+    pub fn batch(&self, log: &Log, shard: usize, created_ms: Millis, capacity_bytes: usize) -> Result<Batch, LogError> {
+        let mut batch = Batch::new(&self.partitions[shard], created_ms, capacity_bytes);
+        if let (Some(key), Some(keys)) = (&self.encryption, log.keys()) {
+            batch.encrypt(keys, key.clone())?;
+        }
+        Ok(batch)
     }
 
     /// The partitions of the shards, by the same index.

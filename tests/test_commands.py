@@ -1,0 +1,144 @@
+"""Our own commands that speak to a running server: put, tail, streams."""
+
+import json
+import subprocess
+import threading
+
+from conftest import BINARY, eventually
+from test_server import run
+from test_kinesis import arn, kinesis, make, read_shard, shard_ids, stream  # noqa: F401
+
+
+def command(server, *arguments, **more):
+    return run(*arguments, "--endpoint", f"http://127.0.0.1:{server.port}", **more)
+
+
+def everything(kinesis, name):
+    return [record for shard in shard_ids(kinesis, name) for record in read_shard(kinesis, name, shard)]
+
+
+def test_lines_of_files_and_of_standard_input_become_records(kinesis, shared_server, tmp_path):
+    name = make(kinesis, 3)
+    lines = [json.dumps({"user": f"u{n % 5}", "n": n}) for n in range(1234)]
+    file = tmp_path / "lines.json"
+    file.write_text("\n".join(lines[:1000]) + "\r\n\n")
+    done = command(shared_server, "put", name, str(file))
+    assert "1,000 records" in done.stderr and "records/s" in done.stderr, done.stderr
+    piped = [BINARY, "put", name, "--key-member", "user", "--endpoint", f"http://127.0.0.1:{shared_server.port}"]
+    subprocess.run(piped, input="\n".join(lines[1000:]), text=True, check=True, capture_output=True)
+    records = everything(kinesis, name)
+    assert sorted(record["Data"].decode() for record in records) == sorted(lines)
+    assert all(record["PartitionKey"] == json.loads(record["Data"])["user"] for record in records if json.loads(record["Data"])["n"] >= 1000)
+    assert len({record["PartitionKey"] for record in records}) > 900, "records without a key get one each"
+
+
+def test_what_cannot_be_put_is_said(kinesis, stream, shared_server, tmp_path):
+    file = tmp_path / "bad.txt"
+    file.write_text('{"a": 1}\nnot json\n')
+    done = command(shared_server, "put", stream, str(file), "--key-member", "a", check=False)
+    assert done.returncode == 1 and "record 2" in done.stderr and "no JSON" in done.stderr, done.stderr
+    done = command(shared_server, "put", "nobody", str(file), check=False)
+    assert done.returncode == 1 and "ResourceNotFoundException" in done.stderr, done.stderr
+    done = command(shared_server, "put", stream, str(tmp_path / "missing"), check=False)
+    assert done.returncode == 1 and "could not open" in done.stderr, done.stderr
+
+
+def test_tail_prints_what_is_there_and_ends_where_asked(kinesis, stream, shared_server):
+    kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b'{"a": [1, 2]}')
+    kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"text")
+    kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"\xff\x00")
+    tail = lambda *more: command(shared_server, "tail", stream, "--from", "oldest", "--no-follow", *more).stdout
+    first, second, third = map(json.loads, tail().splitlines())
+    assert first["data"] == {"a": [1, 2]} and first["partition_key"] == "k" and first["shard"] == "shardId-000000000000"
+    assert first["arrived"].endswith("Z") and first["sequence_number"] < second["sequence_number"]
+    assert second["data"] == "text" and third["base64"] == "/wA="
+    assert tail("--raw", "--count", "2") == '{"a": [1, 2]}\ntext\n'
+    assert '\n  "data": {\n' in tail("--pretty", "--count", "1")
+    assert len(command(shared_server, "tail", stream, "--from", "1h", "--no-follow").stdout.splitlines()) == 3
+    assert command(shared_server, "tail", stream, "--no-follow").stdout == ""
+    for arguments, text in (([stream, "--from", "whenever"], "no place to begin"), (["nobody"], "ResourceNotFoundException")):
+        done = command(shared_server, "tail", *arguments, check=False)
+        assert done.returncode == 1 and text in done.stderr, done.stderr
+
+
+def test_tail_follows_a_stream_through_a_split(kinesis, stream, shared_server):
+    endpoint = ["--endpoint", f"http://127.0.0.1:{shared_server.port}"]
+    tail = subprocess.Popen([BINARY, "tail", stream, "--from", "oldest", "--raw", *endpoint], stdout=subprocess.PIPE, text=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(tail.stdout.readline, "")))
+    reader.start()
+    put = lambda n: kinesis.put_record(StreamName=stream, PartitionKey=f"k{n}", Data=b"%d" % n)
+    for n in range(10):
+        put(n)
+    eventually(lambda: len(lines) == 10)
+    kinesis.split_shard(StreamName=stream, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
+    for n in range(10, 30):
+        put(n)
+    eventually(lambda: len(lines) == 30)
+    tail.terminate()
+    tail.wait(30)
+    reader.join(30)
+    assert sorted(map(int, lines)) == list(range(30))
+
+
+def test_streams_are_shown_in_a_table(server):
+    kinesis = server.client("kinesis")
+    assert "stream" in command(server, "streams").stdout
+    make(kinesis, 2)
+    name = make(kinesis, 3)
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"x" * 1000)
+    row = next(line for line in command(server, "streams").stdout.splitlines() if name in line)
+    assert row.split()[:5] == [name, "us-east-1", "ACTIVE", "PROVISIONED", "3"] and "24 h" in row and "ago" in row
+    shown = json.loads(command(server, "streams", "--json").stdout)
+    assert [stream["records"] for stream in shown] == [0, 1] and shown[1]["oldest_ms"] > 0
+
+
+def test_states_pass_when_told_to(new_server):
+    server = new_server("--state-delay-ms=1500").start()
+    kinesis = server.client("kinesis")
+    status = lambda: kinesis.describe_stream_summary(StreamName="slow")["StreamDescriptionSummary"]["StreamStatus"]
+    kinesis.create_stream(StreamName="slow", ShardCount=1)
+    assert status() == "CREATING"
+    eventually(lambda: status() == "ACTIVE")
+    kinesis.update_shard_count(StreamName="slow", TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    assert status() == "UPDATING"
+    try:
+        kinesis.update_shard_count(StreamName="slow", TargetShardCount=3, ScalingType="UNIFORM_SCALING")
+        raise AssertionError("a stream that is updating was updated")
+    except kinesis.exceptions.ResourceInUseException as error:
+        assert "not ACTIVE, instead in state UPDATING" in str(error)
+    kinesis.put_record(StreamName="slow", PartitionKey="k", Data=b"while updating")
+    server.kill()
+    server.start()
+    eventually(lambda: status() == "ACTIVE")
+    assert kinesis.describe_stream_summary(StreamName="slow")["StreamDescriptionSummary"]["OpenShardCount"] == 2
+    consumer = kinesis.register_stream_consumer(StreamARN=arn("slow"), ConsumerName="c")["Consumer"]
+    assert consumer["ConsumerStatus"] == "CREATING"
+    described = lambda: kinesis.describe_stream_consumer(ConsumerARN=consumer["ConsumerARN"])["ConsumerDescription"]
+    eventually(lambda: described()["ConsumerStatus"] == "ACTIVE")
+    kinesis.delete_stream(StreamName="slow", EnforceConsumerDeletion=True)
+    assert status() == "DELETING"
+    eventually(lambda: kinesis.list_streams()["StreamNames"] == [])
+
+
+def test_quotas_hold_where_they_are_asked_for(new_server):
+    server = new_server("--limits=aws").start()
+    # Without retries, which would hide what is refused.
+    from botocore.config import Config
+
+    kinesis = server.client("kinesis", config=Config(retries={"total_max_attempts": 1}))
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    records = [{"PartitionKey": "k", "Data": b"x" * 3000} for _ in range(500)]
+    answer = kinesis.put_records(StreamName="s", Records=records)
+    refused = [record for record in answer["Records"] if "ErrorCode" in record]
+    assert answer["FailedRecordCount"] == len(refused) and 100 < len(refused) < 200, len(refused)
+    assert refused[0]["ErrorCode"] == "ProvisionedThroughputExceededException"
+    assert refused[0]["ErrorMessage"].startswith("Rate exceeded for shard shardId-000000000000 in stream s under account")
+    assert "SequenceNumber" not in refused[0] and "ErrorCode" not in answer["Records"][0]
+    iterator = kinesis.get_shard_iterator(StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    try:
+        for _ in range(50):
+            iterator = kinesis.get_records(ShardIterator=iterator, Limit=1)["NextShardIterator"]
+        raise AssertionError("the shard was read fifty times at once")
+    except kinesis.exceptions.ProvisionedThroughputExceededException as error:
+        assert "Rate exceeded for shard shardId-000000000000" in str(error)
