@@ -342,6 +342,7 @@ mod tests {
             key: Bytes::new(),
             explicit_hash_key: None,
             data: Bytes::copy_from_slice(data.as_bytes()),
+            is_encrypted: false,
         }
     }
 

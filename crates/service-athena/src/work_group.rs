@@ -234,7 +234,8 @@ impl Athena {
             if tx.get(&WORK_GROUPS, &key)?.is_none() {
                 return Ok(Deleted::NotFound);
             }
-            if !recursive && !(executions::none_in(tx, scope, name)? && library::none_in(tx, scope, name)?) {
+            let is_free = recursive || (executions::none_in(tx, scope, name)? && library::none_in(tx, scope, name)?);
+            if !is_free {
                 return Ok(Deleted::NotEmpty);
             }
             executions::forget_all_in(tx, scope, name)?;

@@ -77,7 +77,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
                 sequence_number: None,
                 shard_id: None,
                 error_code: Some(errors::THROUGHPUT_EXCEEDED),
-                error_message: Some(error.message.into()),
+                error_message: Some(error.message),
             }
         }
     });

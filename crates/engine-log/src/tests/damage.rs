@@ -116,7 +116,7 @@ async fn records_that_look_like_frames_stay_records() {
     fake[40] = 1;
     let value = fake.repeat(100);
     for _ in 0..5 {
-        log.append(vec![batch(&partition, &[value.clone()])])
+        log.append(vec![batch(&partition, std::slice::from_ref(&value))])
             .await
             .expect("appends");
     }
