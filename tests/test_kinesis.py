@@ -35,7 +35,7 @@ def stream(kinesis):
 
 
 def make(kinesis, shards=1, **more):
-    name = f"stream-{os.getpid()}-{next(numbers)}"
+    name = f"stream-{os.getpid()}-{next(numbers):05}"
     kinesis.create_stream(StreamName=name, ShardCount=shards, **more)
     kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
     return name

@@ -8,7 +8,9 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::LogFormat;
 
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("{filter:?} is not a log filter"))?;
+    // The library under S3 logs every refusal as an error; the gateway tells of refusals by name.
+    let filter =
+        EnvFilter::try_new(format!("s3s=off,{filter}")).with_context(|| format!("{filter:?} is not a log filter"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -4,6 +4,7 @@ use base::Scope;
 use engine_log::LogError;
 use engine_log::streams::StreamError;
 use protocol_aws::AwsError;
+use store_meta::MetaError;
 
 pub(crate) fn invalid_argument(message: impl Into<String>) -> AwsError {
     AwsError::new("InvalidArgumentException", message)
@@ -104,7 +105,7 @@ pub(crate) fn from_streams(scope: &Scope, stream: &str, error: StreamError) -> A
         StreamError::Exists => stream_exists(scope, stream),
         StreamError::NotFound => stream_not_found(scope, stream),
         StreamError::Log(error) => from_log(scope, stream, error),
-        StreamError::Store(store_meta::MetaError::Full) | StreamError::Stopping => {
+        StreamError::Store(MetaError::Full | MetaError::Uncertain(_) | MetaError::Closed) | StreamError::Stopping => {
             AwsError::unavailable(sentence(&error.to_string()))
         }
         StreamError::Store(_) | StreamError::InvalidSteps => AwsError::internal(error),

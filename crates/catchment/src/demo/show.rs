@@ -68,6 +68,7 @@ pub(super) fn table(header: &[String], rows: &[Vec<String>]) {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
     table.remove_style(TableComponent::HorizontalLines);
+    table.remove_style(TableComponent::MiddleIntersections);
     rows.iter().for_each(|row| {
         table.add_row(row);
     });
