@@ -6,7 +6,9 @@ import threading
 
 from conftest import BINARY, eventually
 from test_server import run
-from test_kinesis import arn, kinesis, make, read_shard, shard_ids, stream  # noqa: F401
+from test_kinesis import arn, kinesis, make, read_shard, refused, shard_ids, stream  # noqa: F401
+
+SHARD = "shardId-000000000000"
 
 
 def command(server, *arguments, **more):
@@ -142,3 +144,48 @@ def test_quotas_hold_where_they_are_asked_for(new_server):
         raise AssertionError("the shard was read fifty times at once")
     except kinesis.exceptions.ProvisionedThroughputExceededException as error:
         assert "Rate exceeded for shard shardId-000000000000" in str(error)
+
+
+def test_faults_hit_what_they_name_and_are_shown(server):
+    from botocore.config import Config
+
+    kinesis = server.client("kinesis", config=Config(retries={"total_max_attempts": 1}))
+    name, other = make(kinesis), make(kinesis)
+    put = lambda stream, **more: kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"x", **more)
+    add = lambda *flags: command(server, "faults", "add", *flags).stdout
+    error = ["--error", "ProvisionedThroughputExceededException"]
+    assert "fault 1 is set" in add("--operation", "PutRecord", "--stream", name, *error, "--message", "Slow down.", "--count", "2")
+    put(other)
+    for _ in range(2):
+        with refused("ProvisionedThroughputExceededException", "Slow down."):
+            put(name)
+    put(name)
+    assert read_shard(kinesis, other, SHARD) and len(read_shard(kinesis, name, SHARD)) == 1, "what failed was not written"
+    add("--operation", "GetRecords", "--stream", name, "--error", "InternalFailureException")
+    read_shard(kinesis, other, SHARD)
+    with refused("InternalFailureException"):
+        read_shard(kinesis, name, SHARD)
+    row = next(line for line in command(server, "faults").stdout.splitlines() if "PutRecord" in line)
+    assert row.split() == ["1", "kinesis", "PutRecord", name, error[1], "1.0", "0", "ms", "0", "2"]
+    assert "1 cleared" in command(server, "faults", "clear", "2").stdout
+    read_shard(kinesis, name, SHARD)
+    add("--operation", "ListStreams", "--rate", "0.5", "--error", "LimitExceededException")
+    outcomes = set()
+    for _ in range(100):
+        try:
+            kinesis.list_streams()
+            outcomes.add("done")
+        except kinesis.exceptions.LimitExceededException:
+            outcomes.add("failed")
+    assert outcomes == {"done", "failed"}
+    assert "2 cleared" in command(server, "faults", "clear").stdout
+    kinesis.list_streams()
+    for flags, text in ((["--operation", "Nope", *error], "no operation"), (["--rate", "2", *error], "0 to 1"), ([], "--error, --delay-ms or both")):
+        done = command(server, "faults", "add", *flags, check=False)
+        assert done.returncode == 1 and text in done.stderr, done.stderr
+
+
+def test_servers_with_access_keys_take_no_faults(new_server):
+    server = new_server("--access-key=id:secret-secret-secret").start()
+    done = command(server, "faults", check=False)
+    assert done.returncode == 1 and "without access keys only" in done.stderr, done.stderr

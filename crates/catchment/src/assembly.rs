@@ -21,6 +21,7 @@ use store_objects::Objects;
 
 use crate::cli::{Durability, LimitsProfile};
 use crate::config::Config;
+use crate::faults::Faults;
 use crate::metrics::{Metrics, describe, line};
 
 /// Everything that runs.
@@ -28,6 +29,7 @@ use crate::metrics::{Metrics, describe, line};
 pub(crate) struct Platform {
     pub gateway: Gateway,
     pub s3: S3Service,
+    pub faults: Faults,
     streams: Streams,
     pub tasks: Tasks,
     log: Log,
@@ -102,10 +104,12 @@ impl Platform {
         }
         let s3 = S3Service::new(objects.clone(), random.clone());
         let answering = s3.clone();
+        let faults = Faults::new(random.clone());
         let metrics = Arc::new(Metrics::default());
         let observer = metrics.clone();
         let gateway = Gateway::builder(clock.clone(), random.clone(), tasks.clone())
             .authentication(config.authentication()?)
+            .guard(faults.guard())
             .service(service_athena::service(athena))
             .service(service_firehose::service(Firehose::new(deliveries.clone())))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
@@ -129,6 +133,7 @@ impl Platform {
         Ok(Self {
             gateway,
             streams,
+            faults,
             s3,
             tasks,
             log,

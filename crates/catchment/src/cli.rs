@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Tail(TailArguments),
     /// Show the Kinesis streams of a running server.
     Streams(StreamsArguments),
+    /// Make chosen operations on chosen streams fail or take longer, to test producers and consumers.
+    Faults(FaultsArguments),
     /// Work out sizes before you build.
     Plan {
         #[command(subcommand)]
@@ -237,6 +239,63 @@ pub(crate) struct StreamsArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct FaultsArguments {
+    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "AWS_ENDPOINT_URL",
+        default_value = "http://127.0.0.1:4566",
+        hide_default_value = true
+    )]
+    pub endpoint: String,
+    #[command(subcommand)]
+    pub command: Option<FaultsCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FaultsCommand {
+    /// Show what is set, and how often it has hit.
+    List,
+    /// Set a fault.
+    Add(FaultArguments),
+    /// Remove a fault, or all.
+    Clear {
+        /// Only this one.
+        id: Option<u64>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct FaultArguments {
+    /// The service: kinesis, firehose, athena, glue, ..
+    #[arg(long, default_value = "kinesis")]
+    pub service: String,
+    /// Only this operation, such as PutRecords.
+    #[arg(long, value_name = "NAME")]
+    pub operation: Option<String>,
+    /// Only calls for this stream or delivery stream.
+    #[arg(long, value_name = "NAME")]
+    pub stream: Option<String>,
+    /// The error's code, such as ProvisionedThroughputExceededException.
+    #[arg(long, value_name = "CODE")]
+    pub error: Option<String>,
+    /// The error's text.
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// The share of calls that it hits, from 0 to 1.
+    #[arg(long, default_value_t = 1.0)]
+    pub rate: f64,
+    /// How long the call waits first, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub delay_ms: Option<u64>,
+    /// After how many calls it ends.
+    #[arg(long, value_name = "CALLS")]
+    pub count: Option<u64>,
 }
 
 #[derive(Subcommand)]

@@ -152,7 +152,13 @@ impl Client {
 
     /// Reads one of our own pages.
     pub(crate) async fn page(&self, path: &str) -> Result<Bytes> {
-        let mut request = Request::new(Full::default());
+        self.own(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Speaks to one of our own pages.
+    pub(crate) async fn own(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
         *request.uri_mut() = format!("{}{path}", self.endpoint).parse()?;
         let (status, bytes) = self.send(request).await?;
         if !status.is_success() {

@@ -13,6 +13,8 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use engine_catalog::Catalog;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use store_objects::Objects;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,6 +36,8 @@ const SPILL_BYTES_MAX: u64 = 32 << 30;
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("three is not zero");
 
 /// Runs statements. Clones share one engine.
+///
+/// Futures that reach into DataFusion are boxed: a crate that polls one as it is compiles all of it again.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -130,21 +134,24 @@ impl Engine {
     }
 
     /// Reads a statement without looking at the catalog, on the engine's threads, whose stacks are made for it.
-    pub async fn parse(&self, text: &str) -> Result<Statement, SqlError> {
+    pub fn parse(&self, text: &str) -> BoxFuture<'_, Result<Statement, SqlError>> {
         let text = text.to_owned();
-        let parsed = self.spawn(async move {
-            match ddl::parse(&text)? {
-                Some(ddl) => Ok(Statement::Ddl(Box::new(ddl))),
-                None => Ok(Statement::Query(Box::new(Query::parse(text)?))),
-            }
-        })?;
-        parsed.end().await?
+        async move {
+            let parsed = self.spawn(async move {
+                match ddl::parse(&text)? {
+                    Some(ddl) => Ok(Statement::Ddl(Box::new(ddl))),
+                    None => Ok(Statement::Query(Box::new(Query::parse(text)?))),
+                }
+            })?;
+            parsed.end().await?
+        }
+        .boxed()
     }
 
     /// The text that may stand in place of a parameter that was given as `text`. Refuses what is not one expression.
-    pub async fn operand(&self, text: &str) -> Result<String, SqlError> {
+    pub fn operand(&self, text: &str) -> BoxFuture<'_, Result<String, SqlError>> {
         let text = text.to_owned();
-        self.spawn(async move { dialect::operand(&text) })?.end().await?
+        async move { self.spawn(async move { dialect::operand(&text) })?.end().await? }.boxed()
     }
 
     /// Waits until a query may run; queries take their turns in order.
@@ -157,15 +164,18 @@ impl Engine {
 
     /// Runs a statement. Of a query, the rows follow as they are read. Dropping the future, or the rows, stops
     /// the query.
-    pub async fn run(&self, session: &Session, statement: Statement) -> Result<Outcome, SqlError> {
-        match statement {
-            Statement::Query(query) => query::start(self, session, *query).await.map(Outcome::Rows),
-            Statement::Ddl(ddl) => {
-                let (engine, session) = (self.clone(), session.clone());
-                let work = self.spawn(async move { ddl::run(&engine, &session, *ddl).await })?;
-                work.end().await?.map(Outcome::Text)
+    pub fn run<'a>(&'a self, session: &'a Session, statement: Statement) -> BoxFuture<'a, Result<Outcome, SqlError>> {
+        async move {
+            match statement {
+                Statement::Query(query) => query::start(self, session, *query).await.map(Outcome::Rows),
+                Statement::Ddl(ddl) => {
+                    let (engine, session) = (self.clone(), session.clone());
+                    let work = self.spawn(async move { ddl::run(&engine, &session, *ddl).await })?;
+                    work.end().await?.map(Outcome::Text)
+                }
             }
         }
+        .boxed()
     }
 
     pub fn catalog(&self) -> &Catalog {

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::authenticate::{Authentication, Caller, Claim, PayloadHash, check_payload, claim, payload_mismatch};
+use crate::guard::{Attempt, Guard, Verdict};
 use crate::route::{self, Target};
 use crate::service::Answer;
 use crate::sigv4::{same, sha256_hex};
@@ -92,6 +93,7 @@ struct Inner {
     /// How many bytes of bodies may still come into memory.
     room: Arc<Semaphore>,
     observer: Option<Observer>,
+    guard: Option<Guard>,
 }
 
 /// A body in memory, and the room it takes as long as anything made of it is there.
@@ -121,6 +123,7 @@ impl Gateway {
             room: Arc::new(Semaphore::new(Limits::default().bodies_bytes_max)),
             limits: Limits::default(),
             observer: None,
+            guard: None,
         })
     }
 
@@ -290,7 +293,9 @@ impl Gateway {
         let answer = self.0.tasks.spawn(async move {
             let _room = room;
             let service = &inner.services[name];
-            if matches!(wire, Wire::Json { .. })
+            let guard = inner.guard.as_ref().filter(|guard| guard.is_on());
+            if guard.is_none()
+                && matches!(wire, Wire::Json { .. })
                 && let Some(answer) = service.call_fast(&operation.name, &context, &body).await
             {
                 return answer.map(|body| encode::respond(wire, StatusCode::OK, body));
@@ -302,6 +307,20 @@ impl Gateway {
                 .and_then(|shape| validate::validate(model, shape, &input))
             {
                 return Err(AwsError::new(service.validation_code(), faults).with_status(400));
+            }
+            if let Some(guard) = guard {
+                let Verdict { delay, error } = guard.judge(Attempt {
+                    service: name,
+                    operation: &operation.name,
+                    scope: &context.scope,
+                    input: &input,
+                });
+                if !delay.is_zero() {
+                    inner.clock.sleep(delay).await;
+                }
+                if let Some(error) = error {
+                    return Err(error);
+                }
             }
             let request_id = context.request_id.clone();
             match service.call(&operation.name, context, input).await? {
@@ -483,6 +502,13 @@ impl GatewayBuilder {
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(&Finished<'_>) + Send + Sync + 'static) -> Self {
         self.0.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Asks before every call but S3's.
+    #[must_use]
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.0.guard = Some(guard);
         self
     }
 

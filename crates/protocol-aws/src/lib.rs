@@ -17,6 +17,7 @@ mod eventstream;
 mod gateway;
 #[cfg(test)]
 mod gateway_tests;
+mod guard;
 mod json;
 mod model;
 mod query;
@@ -38,6 +39,7 @@ pub use error::AwsError;
 pub use events::{Event, Events};
 pub use eventstream::{EventStreamError, Frame, HeaderValue};
 pub use gateway::{Finished, Foreign, Gateway, GatewayBuilder, Limits, RequestId, Told};
+pub use guard::{Attempt, Guard, Verdict};
 pub use model::{Kind, Location, Member, Model, Operation, Protocol, Shape, ShapeId};
 pub use service::{Builder, Call, Context, Handler, Service};
 pub use values::{Blob, Empty, Timestamp};

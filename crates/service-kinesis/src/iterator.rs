@@ -62,6 +62,11 @@ impl Iterator {
     }
 }
 
+/// Whether a text is a shard iterator of the stream of this name.
+pub fn iterator_is_of(text: &str, stream: &str) -> bool {
+    Iterator::open(text).is_some_and(|iterator| iterator.stream == stream)
+}
+
 impl Kinesis {
     /// What an iterator leads to: the stream, the index of the shard and the iterator's parts.
     pub(crate) fn iterator(&self, scope: &Scope, text: &str) -> Result<(Arc<Stream>, usize, Iterator), AwsError> {

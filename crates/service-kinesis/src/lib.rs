@@ -62,6 +62,8 @@ use limits::Limits;
 use store_meta::Meta;
 use subscriptions::Subscriptions;
 
+pub use iterator::iterator_is_of;
+
 /// The service's state.
 pub struct Kinesis {
     pub(crate) streams: Streams,

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod completions;
+mod faults;
 mod plan;
 mod put;
 pub(crate) mod serve;
@@ -20,6 +21,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Put(arguments) => put::run(&arguments),
         Command::Tail(arguments) => tail::run(&arguments),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::Streams(arguments) => streams::run(&arguments),
         Command::Plan {
             what:

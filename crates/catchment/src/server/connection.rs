@@ -142,7 +142,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, scheme: Scheme) -> 
         Verdict::Answer(response) => return response,
         Verdict::Call(headers) => headers,
     };
-    let mut response = match own::answer(shared, &request) {
+    let mut response = match own::answer(shared, &mut request).await {
         Some(response) => response,
         None => {
             request.extensions_mut().insert(scheme);

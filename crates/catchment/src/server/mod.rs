@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub platform: Platform,
     pub cors: Cors,
     pub tls: tls::Acceptor,
+    /// Anybody may call: there are no access keys.
+    pub is_open: bool,
 }
 
 /// A bound port, not yet answering.
@@ -49,6 +51,7 @@ impl Server {
             platform,
             cors: Cors::new(config),
             tls,
+            is_open: config.access_keys.is_empty(),
         });
         Ok(Self {
             listener,

@@ -1,0 +1,91 @@
+//! `catchment faults`: makes chosen calls fail or take longer.
+
+use anyhow::{Context, Result, bail};
+use comfy_table::{Table, presets};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::cli::{FaultsArguments, FaultsCommand};
+use crate::client::Client;
+use crate::commands::serve::runtime;
+
+const PAGE: &str = "/_catchment/faults";
+
+pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
+    let client = Client::new(&arguments.endpoint);
+    runtime()?.block_on(async {
+        match &arguments.command {
+            None | Some(FaultsCommand::List) => show(&ask(&client, Method::GET, PAGE, None).await?),
+            Some(FaultsCommand::Add(fault)) => {
+                if fault.error.is_none() && fault.delay_ms.is_none() {
+                    bail!("give --error, --delay-ms or both");
+                }
+                let mut body = json!({
+                    "service": fault.service,
+                    "rate": fault.rate,
+                    "delay_ms": fault.delay_ms.unwrap_or_default(),
+                });
+                let texts = [
+                    ("operation", &fault.operation),
+                    ("stream", &fault.stream),
+                    ("error", &fault.error),
+                    ("message", &fault.message),
+                ];
+                for (name, text) in texts {
+                    if let Some(text) = text {
+                        body[name] = text.as_str().into();
+                    }
+                }
+                if let Some(count) = fault.count {
+                    body["count"] = count.into();
+                }
+                let set = ask(&client, Method::POST, PAGE, Some(&body)).await?;
+                println!("fault {} is set", set["id"]);
+            }
+            Some(FaultsCommand::Clear { id }) => {
+                let path = id.map_or_else(|| PAGE.to_owned(), |id| format!("{PAGE}/{id}"));
+                let cleared = ask(&client, Method::DELETE, &path, None).await?;
+                println!("{} cleared", cleared["cleared"]);
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn ask(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let answer = client.own(method, path, body.into()).await?;
+    serde_json::from_slice(&answer).context("the answer is none of catchment's")
+}
+
+fn show(faults: &Value) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header([
+        "id",
+        "service",
+        "operation",
+        "stream",
+        "error",
+        "rate",
+        "delay",
+        "left",
+        "hits",
+    ]);
+    for fault in faults["faults"].as_array().into_iter().flatten() {
+        let text = |name: &str, none: &str| fault[name].as_str().unwrap_or(none).to_owned();
+        table.add_row([
+            fault["id"].to_string(),
+            text("service", ""),
+            text("operation", "any"),
+            text("stream", "any"),
+            text("error", "-"),
+            fault["rate"].to_string(),
+            format!("{} ms", fault["delay_ms"]),
+            fault["count"]
+                .as_u64()
+                .map_or_else(|| "-".to_owned(), |count| count.to_string()),
+            fault["hits"].to_string(),
+        ]);
+    }
+    println!("{table}");
+}
