@@ -1,8 +1,11 @@
-//! Repository chores: `cargo xtask <models|test|tidy|bench|new-operation>`.
+//! Repository chores: `cargo xtask <models|test|tidy|bench|crash|new-operation>`.
 
 mod bench;
+mod crash;
+mod load;
 mod models;
 mod new_operation;
+mod server;
 mod test;
 mod tidy;
 
@@ -31,6 +34,8 @@ enum Chore {
     /// Measure throughput and latency against a release binary.
     #[command(subcommand)]
     Bench(Bench),
+    /// Kill the server again and again while it writes, and count what is there against what was acknowledged.
+    Crash(crash::Arguments),
     /// Start a new operation in a service crate: the file, its `mod` line and its `.on` line.
     NewOperation(new_operation::Arguments),
 }
@@ -47,6 +52,7 @@ fn main() -> Result<()> {
         Chore::Test(arguments) => test::run_all(&arguments),
         Chore::Tidy => tidy::check(),
         Chore::Bench(Bench::Kinesis(arguments)) => bench::kinesis::run(&arguments),
+        Chore::Crash(arguments) => crash::run(&arguments),
         Chore::NewOperation(arguments) => new_operation::make(&arguments),
     }
 }
@@ -66,6 +72,12 @@ fn target_dir() -> PathBuf {
 
 fn target_dir_of(set: Option<OsString>) -> PathBuf {
     root().join(set.unwrap_or_else(|| "target".into()))
+}
+
+/// Builds the release binary and says where it is.
+fn build_release() -> Result<PathBuf> {
+    run(Command::new("cargo").args(["build", "--release", "-p", "catchment"]))?;
+    Ok(target_dir().join("release").join("catchment"))
 }
 
 /// Runs a command and fails with its name if it does.

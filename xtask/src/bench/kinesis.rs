@@ -1,19 +1,17 @@
 //! `cargo xtask bench kinesis`: PutRecords and PutRecord, durable, and reading back.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::disk;
-use super::load::{self, Connection, Load, percentile, request};
+use crate::load::{self, Connection, Load, percentile, request};
+use crate::server::Server;
 
 const RECORDS_PER_CALL: usize = 500;
 /// Different bodies, so that nothing in the server can live off one.
 const BODIES: usize = 8;
-const START_MAX: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -38,7 +36,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let binary = match &arguments.binary {
         Some(binary) => binary.clone(),
-        None => build()?,
+        None => crate::build_release()?,
     };
     std::fs::create_dir_all(&arguments.directory)?;
     let directory = arguments.directory.join(format!("bench-{}", std::process::id()));
@@ -46,11 +44,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let outcome = measure(arguments, &binary, &directory);
     std::fs::remove_dir_all(&directory)?;
     outcome
-}
-
-fn build() -> Result<PathBuf> {
-    crate::run(Command::new("cargo").args(["build", "--release", "-p", "catchment"]))?;
-    Ok(crate::target_dir().join("release").join("catchment"))
 }
 
 fn measure(arguments: &Arguments, binary: &Path, directory: &Path) -> Result<()> {
@@ -84,7 +77,13 @@ fn measure(arguments: &Arguments, binary: &Path, directory: &Path) -> Result<()>
             RECORDS_PER_CALL,
             *bytes,
         );
-        server.read_back(&stream, arguments.shards, done.times.len() * RECORDS_PER_CALL, *bytes)?;
+        read_back(
+            &server,
+            &stream,
+            arguments.shards,
+            done.times.len() * RECORDS_PER_CALL,
+            *bytes,
+        )?;
     }
     server.create("single", arguments.shards)?;
     let requests = (0..BODIES).map(|seed| single("single", 1024, seed)).collect::<Vec<_>>();
@@ -166,131 +165,56 @@ fn single(stream: &str, bytes: usize, seed: usize) -> Vec<u8> {
     request("PutRecord", body.as_bytes())
 }
 
-struct Server {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(binary: &Path, data: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let process = Command::new(binary)
-            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
-            .arg(data)
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .with_context(|| format!("could not start {}", binary.display()))?;
-        let server = Self { process, address };
-        let began = Instant::now();
-        while Connection::open(address).is_err() {
-            ensure!(began.elapsed() < START_MAX, "the server does not answer");
-            std::thread::yield_now();
-        }
-        Ok(server)
-    }
-
-    fn call(&self, operation: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
-        let mut connection = Connection::open(self.address)?;
-        let (status, answer) = connection.exchange(&request(operation, body.to_string().as_bytes()))?;
-        if status != 200 {
-            bail!("{operation}: {status} {}", String::from_utf8_lossy(answer));
-        }
-        if answer.is_empty() {
-            Ok(serde_json::Value::Null)
-        } else {
-            Ok(serde_json::from_slice(answer)?)
-        }
-    }
-
-    fn create(&self, stream: &str, shards: usize) -> Result<()> {
-        self.call(
-            "CreateStream",
-            &serde_json::json!({"StreamName": stream, "ShardCount": shards}),
-        )
-        .map(drop)
-    }
-
-    /// Reads all shards from the beginning, one after the other, and counts.
-    fn read_back(&self, stream: &str, shards: usize, expected: usize, record_bytes: usize) -> Result<()> {
-        let mut connection = Connection::open(self.address)?;
-        let mut times = Vec::new();
-        let mut count = 0;
-        let began = Instant::now();
-        for shard in 0..shards {
-            let input = serde_json::json!({
-                "StreamName": stream, "ShardId": format!("shardId-{shard:012}"), "ShardIteratorType": "TRIM_HORIZON",
-            });
-            let mut iterator = self.call("GetShardIterator", &input)?["ShardIterator"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
-            loop {
-                let body = format!(r#"{{"ShardIterator":"{iterator}"}}"#);
-                let sent = Instant::now();
-                let (status, answer) = connection.exchange(&request("GetRecords", body.as_bytes()))?;
-                times.push(sent.elapsed());
-                ensure!(
-                    status == 200,
-                    "GetRecords: {status} {}",
-                    String::from_utf8_lossy(answer)
-                );
-                let answer = std::str::from_utf8(answer)?;
-                count += answer.matches("\"SequenceNumber\":").count();
-                let behind = answer
-                    .rsplit_once("\"NextShardIterator\":\"")
-                    .context("no next iterator")?
-                    .1;
-                iterator = behind.split('"').next().unwrap_or_default().to_owned();
-                if answer.ends_with("\"MillisBehindLatest\":0}") {
-                    break;
-                }
+/// Reads all shards from the beginning, one after the other, and counts.
+fn read_back(server: &Server, stream: &str, shards: usize, expected: usize, record_bytes: usize) -> Result<()> {
+    let mut connection = Connection::open(server.address)?;
+    let mut times = Vec::new();
+    let mut count = 0;
+    let began = Instant::now();
+    for shard in 0..shards {
+        let input = serde_json::json!({
+            "StreamName": stream, "ShardId": format!("shardId-{shard:012}"), "ShardIteratorType": "TRIM_HORIZON",
+        });
+        let mut iterator = server.call("GetShardIterator", &input)?["ShardIterator"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        loop {
+            let body = format!(r#"{{"ShardIterator":"{iterator}"}}"#);
+            let sent = Instant::now();
+            let (status, answer) = connection.exchange(&request("GetRecords", body.as_bytes()))?;
+            times.push(sent.elapsed());
+            ensure!(
+                status == 200,
+                "GetRecords: {status} {}",
+                String::from_utf8_lossy(answer)
+            );
+            let answer = std::str::from_utf8(answer)?;
+            count += answer.matches("\"SequenceNumber\":").count();
+            let behind = answer
+                .rsplit_once("\"NextShardIterator\":\"")
+                .context("no next iterator")?
+                .1;
+            iterator = behind.split('"').next().unwrap_or_default().to_owned();
+            if answer.ends_with("\"MillisBehindLatest\":0}") {
+                break;
             }
         }
-        let took = began.elapsed();
-        ensure!(
-            count == expected,
-            "{expected} records were acknowledged and {count} came back"
-        );
-        times.sort_unstable();
-        report(
-            "  read back with GetRecords",
-            &Load {
-                took,
-                times: vec![Duration::ZERO; count],
-            },
-            1,
-            record_bytes,
-        );
-        Ok(())
     }
-
-    fn resident_mib(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
-    }
-
-    fn cpu_seconds(&self) -> Result<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields = stat
-            .rsplit_once(')')
-            .context("no fields")?
-            .1
-            .split_whitespace()
-            .collect::<Vec<_>>();
-        // utime and stime, in hundredths of a second.
-        Ok((fields[11].parse::<u64>()? + fields[12].parse::<u64>()?) / 100)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It is a server of this run on a directory of this run, so nothing is lost.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
+    let took = began.elapsed();
+    ensure!(
+        count == expected,
+        "{expected} records were acknowledged and {count} came back"
+    );
+    times.sort_unstable();
+    report(
+        "  read back with GetRecords",
+        &Load {
+            took,
+            times: vec![Duration::ZERO; count],
+        },
+        1,
+        record_bytes,
+    );
+    Ok(())
 }

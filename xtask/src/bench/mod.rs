@@ -2,4 +2,3 @@
 
 mod disk;
 pub(crate) mod kinesis;
-mod load;
