@@ -4,11 +4,14 @@ import json
 import subprocess
 import threading
 
+from botocore.config import Config
 from conftest import BINARY, eventually
 from test_server import run
 from test_kinesis import arn, kinesis, make, read_shard, refused, shard_ids, stream  # noqa: F401
 
 SHARD = "shardId-000000000000"
+# Without retries, which would hide what is refused.
+UNTIRING = Config(retries={"total_max_attempts": 1})
 
 
 def command(server, *arguments, **more):
@@ -125,18 +128,21 @@ def test_states_pass_when_told_to(new_server):
 
 def test_quotas_hold_where_they_are_asked_for(new_server):
     server = new_server("--limits=aws").start()
-    # Without retries, which would hide what is refused.
-    from botocore.config import Config
-
-    kinesis = server.client("kinesis", config=Config(retries={"total_max_attempts": 1}))
+    kinesis = server.client("kinesis", config=UNTIRING)
     kinesis.create_stream(StreamName="s", ShardCount=1)
+    with refused("LimitExceededException", "Rate exceeded for account"):
+        for _ in range(50):
+            kinesis.list_streams()
+    with refused("LimitExceededException", "Rate exceeded for stream s under account"):
+        for _ in range(100):
+            kinesis.describe_stream(StreamName="s")
     records = [{"PartitionKey": "k", "Data": b"x" * 3000} for _ in range(500)]
     answer = kinesis.put_records(StreamName="s", Records=records)
-    refused = [record for record in answer["Records"] if "ErrorCode" in record]
-    assert answer["FailedRecordCount"] == len(refused) and 100 < len(refused) < 200, len(refused)
-    assert refused[0]["ErrorCode"] == "ProvisionedThroughputExceededException"
-    assert refused[0]["ErrorMessage"].startswith("Rate exceeded for shard shardId-000000000000 in stream s under account")
-    assert "SequenceNumber" not in refused[0] and "ErrorCode" not in answer["Records"][0]
+    failed = [record for record in answer["Records"] if "ErrorCode" in record]
+    assert answer["FailedRecordCount"] == len(failed) and 100 < len(failed) < 200, len(failed)
+    assert failed[0]["ErrorCode"] == "ProvisionedThroughputExceededException"
+    assert failed[0]["ErrorMessage"].startswith("Rate exceeded for shard shardId-000000000000 in stream s under account")
+    assert "SequenceNumber" not in failed[0] and "ErrorCode" not in answer["Records"][0]
     iterator = kinesis.get_shard_iterator(StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
     try:
         for _ in range(50):
@@ -147,9 +153,7 @@ def test_quotas_hold_where_they_are_asked_for(new_server):
 
 
 def test_faults_hit_what_they_name_and_are_shown(server):
-    from botocore.config import Config
-
-    kinesis = server.client("kinesis", config=Config(retries={"total_max_attempts": 1}))
+    kinesis = server.client("kinesis", config=UNTIRING)
     name, other = make(kinesis), make(kinesis)
     put = lambda stream, **more: kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"x", **more)
     add = lambda *flags: command(server, "faults", "add", *flags).stdout

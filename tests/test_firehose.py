@@ -580,6 +580,24 @@ def test_a_kinesis_stream_is_delivered_from_now_on(firehose, client, s3, bucket)
     assert name not in firehose.list_delivery_streams(Limit=10000, DeliveryStreamType="DirectPut")["DeliveryStreamNames"]
 
 
+def test_a_kinesis_stream_is_delivered_through_splits_and_merges(firehose, client, s3, bucket):
+    kinesis, stream = client("kinesis"), new_name()
+    kinesis.create_stream(StreamName=stream, ShardCount=2)
+    source = {"KinesisStreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{stream}", "RoleARN": ROLE}
+    firehose.create_delivery_stream(
+        DeliveryStreamName=new_name(), DeliveryStreamType="KinesisStreamAsSource", KinesisStreamSourceConfiguration=source,
+        ExtendedS3DestinationConfiguration=destination(bucket, ProcessingConfiguration=LINES),
+    )
+    records = []
+    for shards in (4, 3, 6, 3, 2):
+        batch = [b"record %d" % n for n in range(len(records), len(records) + 200)]
+        sent = [{"Data": record, "PartitionKey": record.decode()} for record in batch]
+        assert kinesis.put_records(StreamName=stream, Records=sent)["FailedRecordCount"] == 0
+        records += batch
+        kinesis.update_shard_count(StreamName=stream, TargetShardCount=shards, ScalingType="UNIFORM_SCALING")
+    assert sorted(lines(delivered(s3, bucket, len(records)).values())) == sorted(records)
+
+
 # Crashes and restarts
 
 

@@ -158,6 +158,30 @@ def test_changes_of_shards_that_cannot_be_are_refused_and_change_nothing(kinesis
     assert len(shards(kinesis, name)) == 5
 
 
+def test_an_on_demand_stream_grows_with_what_is_written(kinesis):
+    name = f"{make(kinesis)}-on-demand"
+    kinesis.create_stream(StreamName=name, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    stop = threading.Event()
+
+    def produce():
+        records = [{"PartitionKey": str(n), "Data": b"x" * 20_000} for n in range(200)]
+        while not stop.is_set():
+            assert kinesis.put_records(StreamName=name, Records=records)["FailedRecordCount"] == 0
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        producer = pool.submit(produce)
+        opened = lambda: kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["OpenShardCount"]
+        try:
+            eventually(lambda: opened() > 4 or producer.done())
+        finally:
+            stop.set()
+        producer.result()
+    count = opened()
+    bounds = [n * WHOLE // count for n in range(count)] + [WHOLE]
+    assert count > 4 and ranges(shards(kinesis, name)) == [(a, b - 1) for a, b in zip(bounds, bounds[1:])]
+    kinesis.delete_stream(StreamName=name)
+
+
 def test_consumers_are_registered_described_listed_and_deregistered(kinesis, stream):
     described = kinesis.register_stream_consumer(StreamARN=arn(stream), ConsumerName="one", Tags={"a": "1"})["Consumer"]
     assert described["ConsumerStatus"] == "ACTIVE" and described["ConsumerARN"].startswith(f"{arn(stream)}/consumer/one:")

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) last_arrival_ms: Millis,
     /// Where the records stand, oldest first, at most one piece per file.
     pub(crate) pieces: VecDeque<Piece>,
+    /// Frames, since the log was opened; never decreases.
+    pub(crate) appended_bytes: u64,
     pub(crate) removed: bool,
     /// Appends are refused.
     pub(crate) fenced: bool,
@@ -109,6 +111,11 @@ impl Partition {
     /// One past the last durable record: the offset that the next record gets or lies before.
     pub fn end_offset(&self) -> u64 {
         self.state().end
+    }
+
+    /// What was appended since the log was opened, as it stands in the files.
+    pub fn appended_bytes(&self) -> u64 {
+        self.state().appended_bytes
     }
 
     /// Records older than this are not read any more and their room is reclaimed. Without a call all are kept.

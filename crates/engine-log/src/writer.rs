@@ -433,6 +433,7 @@ impl Writer {
                 current.touched.push(partition.clone());
             }
             state.add(current.number, *frame, *span);
+            state.appended_bytes += u64::from(frame.bytes);
             drop(state);
             partition.changed().notify_waiters();
             records += u64::from(*span);

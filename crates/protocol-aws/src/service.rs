@@ -150,6 +150,7 @@ impl Service {
         Builder {
             state: Arc::new(state),
             service,
+            before: None,
         }
     }
 
@@ -197,13 +198,24 @@ impl Service {
     }
 }
 
+/// Looks at a call before its handler does, and may refuse it.
+type Before<S> = fn(&Call<S>, operation: &'static str, input: &Value) -> Result<(), AwsError>;
+
 /// A service being built: one `.on` an operation.
 pub struct Builder<S> {
     state: Arc<S>,
     service: Service,
+    before: Option<Before<S>>,
 }
 
 impl<S: Send + Sync + 'static> Builder<S> {
+    /// Has a look at every call of the operations that are registered after this; hot paths go without it.
+    #[must_use]
+    pub fn before(mut self, before: Before<S>) -> Self {
+        self.before = Some(before);
+        self
+    }
+
     /// Registers an operation's handler.
     ///
     /// # Panics
@@ -245,13 +257,16 @@ impl<S: Send + Sync + 'static> Builder<S> {
                 "the model of {name} has no {operation}"
             );
         }
-        let state = self.state.clone();
+        let (state, before) = (self.state.clone(), self.before);
         let handler = Arc::new(handler);
         let handle: Handle = Box::new(move |context, input| {
             let (state, handler) = (state.clone(), handler.clone());
             Box::pin(async move {
-                let input = json::input::<I>(name, operation, input)?;
                 let call = Call::new(state, context);
+                if let Some(before) = before {
+                    before(&call, operation, &input)?;
+                }
+                let input = json::input::<I>(name, operation, input)?;
                 handler.invoke(&call, input).await.map(answer)
             })
         });

@@ -29,6 +29,7 @@ mod list_tags_for_resource;
 mod list_tags_for_stream;
 mod merge_shards;
 mod monitoring;
+mod on_demand;
 mod put;
 mod put_record;
 mod put_records;
@@ -59,6 +60,7 @@ mod update_stream_warm_throughput;
 use base::Clock;
 use engine_log::streams::Streams;
 use limits::Limits;
+use protocol_aws::AwsError;
 use store_meta::Meta;
 use subscriptions::Subscriptions;
 
@@ -96,8 +98,12 @@ impl Kinesis {
 
 pub(crate) type Call = protocol_aws::Call<Kinesis>;
 
+/// The service. On-demand streams are looked after in the background.
 pub fn service(kinesis: Kinesis) -> protocol_aws::Service {
+    let streams = kinesis.streams.clone();
+    streams.tasks().clone().spawn(on_demand::scale(streams));
     protocol_aws::Service::new("kinesis", kinesis)
+        .before(within_quota)
         .on("AddTagsToStream", add_tags_to_stream::handle)
         .on("CreateStream", create_stream::handle)
         .on(
@@ -147,4 +153,17 @@ pub fn service(kinesis: Kinesis) -> protocol_aws::Service {
         .on("UpdateStreamMode", update_stream_mode::handle)
         .on("UpdateStreamWarmThroughput", update_stream_warm_throughput::handle)
         .build()
+}
+
+/// Refuses calls beyond the service's rates, where they are asked for.
+fn within_quota(call: &Call, operation: &'static str, input: &serde_json::Value) -> Result<(), AwsError> {
+    let Some(limits) = &call.limits else { return Ok(()) };
+    if limits.call(call.scope(), operation, call.clock.now_ms()) {
+        return Ok(());
+    }
+    let account = &call.scope().account;
+    Err(errors::limit_exceeded(match input["StreamName"].as_str() {
+        Some(stream) => format!("Rate exceeded for stream {stream} under account {account}."),
+        None => format!("Rate exceeded for account {account}."),
+    }))
 }
