@@ -185,6 +185,7 @@ def test_mistakes_are_told(lake):
     assert "COLUMN_NOT_FOUND: line 1:8: Column 'nope' cannot be resolved" in lake.fails("SELECT nope")
     assert "DIVISION_BY_ZERO" in lake.fails("SELECT 1 / (n - 1) FROM (VALUES 1) AS t(n)")
     assert "NOT_SUPPORTED" in lake.fails("CREATE TABLE x AS SELECT 1")
+    assert "TABLESAMPLE" in lake.fails("SELECT 1 FROM information_schema.tables TABLESAMPLE BERNOULLI (10)")
     missing = {"OutputLocation": f"s3://missing-{uuid.uuid4().hex}/"}
     assert "The specified bucket does not exist" in lake.fails("SELECT 1", ResultConfiguration=missing)
     query_id = lake.start("SELECT nope")

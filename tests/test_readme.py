@@ -22,12 +22,11 @@ def environment(server) -> dict:
     return {**os.environ, **exports, "AWS_ENDPOINT_URL": server.endpoint, "AWS_PAGER": "", "PATH": path}
 
 
-def test_the_aws_cli_session(server):
+def test_the_aws_cli_session(server, tmp_path):
     commands = session("bash").replace("http://127.0.0.1:4566", server.endpoint)
-    # The CLI that the tests pin is version 1, which takes raw data without being told.
-    commands = commands.replace("--cli-binary-format raw-in-base64-out ", "")
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands], env=environment(server), capture_output=True, text=True, timeout=120
+        ["bash", "-euo", "pipefail", "-c", commands], env=environment(server), cwd=tmp_path, capture_output=True,
+        text=True, timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert '"PartitionKey": "user-1"' in done.stdout and '"MillisBehindLatest": 0' in done.stdout

@@ -121,16 +121,21 @@ def slow(shared_server):
     return Slow(shared_server)
 
 
+def begin_upload(connection):
+    """Half an object; when this returns the server is reading it."""
+    head = b"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    connection.sendall(head)
+    assert connection.recv(1000).startswith(b"HTTP/1.1 100"), "the request is under way"
+    connection.sendall(b"half")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def stuck(tmp_path_factory):
     """A server told to stop while a caller of its sends half a body and nothing more."""
     server = Server(tmp_path_factory.mktemp("stuck") / "data").start()
     server.client("s3", config=PATH_STYLE).create_bucket(Bucket="bucket")
     connection = connect(server)
-    head = b"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
-    connection.sendall(head)
-    assert connection.recv(1000).startswith(b"HTTP/1.1 100"), "the request is under way"
-    connection.sendall(b"half")
+    begin_upload(connection)
     silent = connect(server)
     silent.sendall(b"\x16")
     server.process.send_signal(signal.SIGTERM)
@@ -646,9 +651,9 @@ def cannot_connect(server):
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_either_signal_stops_and_a_second_one_ends_at_once(server, by):
+    server.client("s3", config=PATH_STYLE).create_bucket(Bucket="bucket")
     with connect(server) as connection:
-        connection.sendall(b"PUT /a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
-        eventually(lambda: get(server)[0] == 200)
+        begin_upload(connection)
         server.process.send_signal(by)
         eventually(lambda: "letting open requests end" in server.log.read_text())
         server.process.send_signal(by)
@@ -664,6 +669,23 @@ def test_a_directory_has_one_server(server):
     done = run("serve", "--listen", f"127.0.0.1:{server.port}", "--data-dir", f"{server.data_dir}-2", check=False)
     assert done.returncode == 1 and f"could not listen on 127.0.0.1:{server.port}" in done.stderr, done.stderr
     assert server.client("kinesis").list_streams()["StreamNames"] == ["a"]
+
+
+def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    done = run("serve", "--listen", "127.0.0.1:0", "--data-dir", tmp_path, check=False)
+    assert done.returncode == 1 and "holds other things (thesis.tex)" in done.stderr, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_is_printed_into_a_closed_pipe_goes_nowhere(shared_server):
+    for command in ("status", "streams", "faults"):
+        asked = [BINARY, command, "--endpoint", f"http://127.0.0.1:{shared_server.port}"]
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(asked, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+        os.close(write)
+        assert done.returncode == 0 and "panicked" not in done.stderr, (command, done.stderr)
 
 
 def test_everything_is_there_after_a_restart_and_after_a_crash(server):

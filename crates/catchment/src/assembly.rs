@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use base::{Clock, Random, Tasks};
 use engine_catalog::Catalog;
 use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
@@ -23,6 +23,8 @@ use crate::cli::{Durability, LimitsProfile};
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::metrics::{Metrics, describe, line};
+
+const META_FILE: &str = "meta.redb";
 
 /// Everything that runs.
 #[derive(Clone)]
@@ -44,6 +46,7 @@ impl Platform {
     /// Opens the data directory and everything in it. After a crash this is where recovery happens.
     pub(crate) fn open(config: &Config) -> Result<Self> {
         let data_dir = &config.data_dir;
+        refuse_foreign(data_dir)?;
         std::fs::create_dir_all(data_dir).with_context(|| format!("could not make {}", data_dir.display()))?;
         let (clock, random, tasks) = (Clock::system(), Random::from_os(), Tasks::new());
         let meta = open_meta(data_dir)?;
@@ -348,8 +351,31 @@ fn delivery_status(status: &DeliveryStatus) -> Value {
     })
 }
 
+/// A directory that holds something else is more likely a mistake than meant as a data directory.
+fn refuse_foreign(data_dir: &Path) -> Result<()> {
+    if data_dir.join(META_FILE).exists() {
+        return Ok(());
+    }
+    let Ok(mut entries) = std::fs::read_dir(data_dir) else {
+        return Ok(());
+    };
+    // What a crash in the first moments of a data directory may leave, and what file systems put there themselves.
+    const OURS: [&str; 5] = ["keys", "log", "objects", "spill", "lost+found"];
+    let foreign = entries.find_map(|entry| {
+        let name = entry.ok()?.file_name().to_string_lossy().into_owned();
+        (!OURS.contains(&name.as_str()) && !name.starts_with('.')).then_some(name)
+    });
+    ensure!(
+        foreign.is_none(),
+        "{} holds other things ({}) and no data of catchment; choose an empty or a new directory",
+        data_dir.display(),
+        foreign.unwrap_or_default()
+    );
+    Ok(())
+}
+
 fn open_meta(data_dir: &Path) -> Result<Meta> {
-    Meta::open(data_dir.join("meta.redb")).with_context(|| {
+    Meta::open(data_dir.join(META_FILE)).with_context(|| {
         format!(
             "could not open the metadata in {}; another server may be using this directory",
             data_dir.display()

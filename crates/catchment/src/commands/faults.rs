@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{FaultsArguments, FaultsCommand};
 use crate::client::Client;
 use crate::commands::serve::runtime;
+use crate::say;
 
 const PAGE: &str = "/_catchment/faults";
 
@@ -40,12 +41,12 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
                     body["count"] = count.into();
                 }
                 let set = ask(&client, Method::POST, PAGE, Some(&body)).await?;
-                println!("fault {} is set", set["id"]);
+                say!("fault {} is set", set["id"]);
             }
             Some(FaultsCommand::Clear { id }) => {
                 let path = id.map_or_else(|| PAGE.to_owned(), |id| format!("{PAGE}/{id}"));
                 let cleared = ask(&client, Method::DELETE, &path, None).await?;
-                println!("{} cleared", cleared["cleared"]);
+                say!("{} cleared", cleared["cleared"]);
             }
         }
         Ok(())
@@ -87,5 +88,5 @@ fn show(faults: &Value) {
             fault["hits"].to_string(),
         ]);
     }
-    println!("{table}");
+    say!("{table}");
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::StatusArguments;
 use crate::client::Client;
 use crate::commands::serve::runtime;
+use crate::say;
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
     let client = Client::new(&arguments.endpoint);
@@ -17,30 +18,31 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
     let page = runtime()?.block_on(client.page("/_catchment/status"))?;
     let status: Value = serde_json::from_slice(&page).context("the answer is no status of catchment")?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        say!("{}", serde_json::to_string_pretty(&status)?);
         return well(&status);
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let count = |value: &Value| human_count(value.as_u64().unwrap_or_default());
-    println!(
+    say!(
         "catchment {} at {}, process {}",
         text(&status["version"]),
         text(&status["listen"]),
         status["pid"]
     );
-    println!(
+    say!(
         "data in {}, up {} s, {} requests",
         text(&status["data_dir"]),
         count(&status["uptime_seconds"]),
         count(&status["requests"])
     );
     let log = &status["log"];
-    println!(
+    say!(
         "log: {} in {} files, {} records appended since the start",
         human_bytes(log["bytes"].as_u64().unwrap_or_default()),
         count(&log["files"]),
         count(&log["appended_records"])
     );
+    deliveries(&status);
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
@@ -48,8 +50,35 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
     for (name, service) in status["services"].as_object().into_iter().flatten() {
         table.add_row([name.clone(), count(&service["operations"]), count(&service["modelled"])]);
     }
-    println!("\n{table}");
+    say!("\n{table}");
     well(&status)
+}
+
+/// The delivery streams, and what holds them up.
+fn deliveries(status: &Value) {
+    let all = status["deliveries"].as_array().map_or(&[][..], Vec::as_slice);
+    if all.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header([
+        "delivery stream",
+        "records delivered",
+        "buffered",
+        "behind",
+        "failing",
+    ]);
+    for delivery in all {
+        let count = |name: &str| human_count(delivery[name].as_u64().unwrap_or_default());
+        table.add_row([
+            delivery["name"].as_str().unwrap_or_default().to_owned(),
+            count("delivered_records"),
+            count("buffered_records"),
+            count("lag_records"),
+            delivery["last_error"].as_str().unwrap_or("-").to_owned(),
+        ]);
+    }
+    say!("\n{table}");
 }
 
 fn well(status: &Value) -> Result<()> {

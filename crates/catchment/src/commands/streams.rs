@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::cli::StreamsArguments;
 use crate::client::Client;
 use crate::commands::serve::runtime;
+use crate::say;
 
 /// Between the two looks that tell the rate.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -20,12 +21,12 @@ pub(crate) fn run(arguments: &StreamsArguments) -> Result<()> {
         let first = look(&client).await?;
         let begun = Instant::now();
         if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&first)?);
+            say!("{}", serde_json::to_string_pretty(&first)?);
             return Ok(());
         }
         tokio::time::sleep(BETWEEN).await;
         let second = look(&client).await?;
-        println!("{}", table(&first, &second, begun.elapsed(), Clock::system().now_ms()));
+        say!("{}", table(&first, &second, begun.elapsed(), Clock::system().now_ms()));
         Ok(())
     })
 }

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement,
-    TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
+    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
+    Statement, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::functions;
@@ -96,14 +96,19 @@ impl VisitorMut for Rewrite {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
-                && !matches!(
-                    expr,
-                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }
-                )
+                && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
             {
+                // A field that is taken out of a row has the field's name.
+                let field = match expr {
+                    Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+                        Some(AccessExpr::Dot(Expr::Identifier(field))) => Some(field.clone()),
+                        _ => None,
+                    },
+                    _ => None,
+                };
                 *item = SelectItem::ExprWithAlias {
                     expr: expr.clone(),
-                    alias: Ident::new(format!("_col{index}")),
+                    alias: field.unwrap_or_else(|| Ident::new(format!("_col{index}"))),
                 };
             }
         }
@@ -113,6 +118,13 @@ impl VisitorMut for Rewrite {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         if let SetExpr::Table(_) = &*query.body {
             return ControlFlow::Break(SqlError::not_supported("TABLE as a query"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        if let TableFactor::Table { sample: Some(_), .. } = factor {
+            return ControlFlow::Break(SqlError::not_supported("TABLESAMPLE"));
         }
         ControlFlow::Continue(())
     }
