@@ -126,7 +126,7 @@ fn line(name: &str, rate: Option<(f64, usize)>, p50: Duration, p99: Duration) {
 /// Text that differs from record to record; base64 of it is what an SDK would send.
 fn data(bytes: usize, seed: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut state = seed as u64 * 0x9E37_79B9_7F4A_7C15 + 1;
+    let mut state = (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1;
     let mut letters = (0..bytes.div_ceil(3) * 4)
         .map(|_| {
             state = state
