@@ -123,17 +123,25 @@ pub(crate) struct DemoArguments {
     pub data: Option<PathBuf>,
 }
 
-#[derive(Args)]
-pub(crate) struct StatusArguments {
+/// Which server.
+#[derive(Args, Clone)]
+pub(crate) struct Endpoint {
     /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
     #[arg(
         long,
+        global = true,
         value_name = "URL",
         env = "AWS_ENDPOINT_URL",
         default_value = "http://127.0.0.1:4566",
         hide_default_value = true
     )]
     pub endpoint: String,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub server: Endpoint,
     /// Print JSON.
     #[arg(long, conflicts_with = "health")]
     pub json: bool,
@@ -145,15 +153,8 @@ pub(crate) struct StatusArguments {
 /// Which server, and as whom.
 #[derive(Args, Clone)]
 pub(crate) struct ServerArguments {
-    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "AWS_ENDPOINT_URL",
-        default_value = "http://127.0.0.1:4566",
-        hide_default_value = true
-    )]
-    pub endpoint: String,
+    #[command(flatten)]
+    pub server: Endpoint,
     /// The region. [default: AWS_REGION, AWS_DEFAULT_REGION or us-east-1]
     #[arg(long, env = "AWS_REGION", hide_env = true)]
     pub region: Option<String>,
@@ -172,7 +173,7 @@ impl ServerArguments {
                 .ok()
                 .filter(|region| !region.is_empty())
         });
-        let client = Client::new(&self.endpoint).with_region(region.as_deref().unwrap_or("us-east-1"));
+        let client = Client::new(&self.server.endpoint).with_region(region.as_deref().unwrap_or("us-east-1"));
         match (&self.access_key_id, &self.secret_access_key) {
             (Some(id), Some(secret)) => client.with_key(id, secret),
             _ => client,
@@ -227,15 +228,8 @@ pub(crate) struct TailArguments {
 
 #[derive(Args)]
 pub(crate) struct StreamsArguments {
-    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "AWS_ENDPOINT_URL",
-        default_value = "http://127.0.0.1:4566",
-        hide_default_value = true
-    )]
-    pub endpoint: String,
+    #[command(flatten)]
+    pub server: Endpoint,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -243,16 +237,8 @@ pub(crate) struct StreamsArguments {
 
 #[derive(Args)]
 pub(crate) struct FaultsArguments {
-    /// The server. [default: AWS_ENDPOINT_URL or http://127.0.0.1:4566]
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "AWS_ENDPOINT_URL",
-        default_value = "http://127.0.0.1:4566",
-        hide_default_value = true
-    )]
-    pub endpoint: String,
+    #[command(flatten)]
+    pub server: Endpoint,
     #[command(subcommand)]
     pub command: Option<FaultsCommand>,
 }

@@ -70,7 +70,8 @@ impl KeyStore {
         file.write_all(&master)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
-        if let Some(directory) = path.parent() {
+        // The directory may be new too, and without its name what is encrypted is lost.
+        for directory in path.ancestors().skip(1).take(2).filter(|directory| directory.is_dir()) {
             File::open(directory)?.sync_all()?;
         }
         Ok(master)

@@ -316,7 +316,10 @@ impl Gateway {
                     input: &input,
                 });
                 if !delay.is_zero() {
-                    inner.clock.sleep(delay).await;
+                    tokio::select! {
+                        () = inner.clock.sleep(delay) => {}
+                        () = inner.tasks.ending().cancelled() => {}
+                    }
                 }
                 if let Some(error) = error {
                     return Err(error);

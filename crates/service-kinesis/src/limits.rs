@@ -18,6 +18,10 @@ pub(crate) const SHARDS_MAX: usize = 20_000;
 pub(crate) const ON_DEMAND_STREAMS_MAX: usize = 50;
 const DAY_MS: Millis = 24 * 3_600_000;
 const SECOND_MS: Millis = 1_000;
+/// A full GetRecords call keeps a shard busy for five seconds.
+const DEBT_MS_MAX: Millis = 10 * SECOND_MS;
+/// From so many buckets on, those that are full are forgotten.
+const BUCKETS_MAX: usize = 100_000;
 
 /// Per shard and second.
 const WRITE_BYTES: f64 = (1 << 20) as f64;
@@ -139,6 +143,10 @@ fn level(all: &mut HashMap<(Use, u64), Bucket>, what: Use, partition: u64, rate:
 }
 
 fn refilled<K: Eq + Hash>(all: &mut HashMap<K, Bucket>, key: K, rate: f64, now_ms: Millis) -> &mut Bucket {
+    if all.len() >= BUCKETS_MAX {
+        // Those that nobody has used for longer than any debt lasts are full, as new ones are.
+        all.retain(|_, bucket| now_ms - bucket.at_ms < DEBT_MS_MAX);
+    }
     let bucket = all.entry(key).or_insert(Bucket {
         level: rate,
         at_ms: now_ms,

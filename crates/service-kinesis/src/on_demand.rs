@@ -67,8 +67,10 @@ pub(crate) async fn scale(streams: Streams) {
             }
             let name = stream.id.name.clone();
             tracing::info!(stream = name, shards = wanted, "an on-demand stream grows");
-            let grown = streams.reshard(&stream.id, move |stream| {
-                Ok::<_, StreamError>(even_steps(&stream.shards, wanted))
+            // Looked at again in turn: a stream that is being deleted by then must stay so.
+            let grown = streams.reshard(&stream.id, move |stream| match stream.status {
+                StreamStatus::Active => Ok(even_steps(&stream.shards, wanted)),
+                _ => Err(StreamError::InvalidSteps),
             });
             if let Err(error) = grown.await {
                 tracing::warn!(%error, stream = name, "an on-demand stream could not grow; it is tried again");

@@ -181,7 +181,13 @@ impl Subscriber {
                 () = kinesis.streams.tasks().ending().cancelled() => return Ok(None),
                 woken = log.wait_for(partition, self.cursor) => match woken {
                     // The shard is being closed, or was.
-                    Err(LogError::Fenced) => kinesis.streams.settled().await,
+                    Err(LogError::Fenced) => {
+                        kinesis.streams.settled().await;
+                        if self.stream()?.shards[self.shard].closed.is_none() {
+                            // It could not be, and the next start tells what has become of it.
+                            clock.sleep(heartbeat).await;
+                        }
+                    }
                     Ok(()) | Err(LogError::NoPartition) => {}
                     Err(error) => return Err(errors::from_log(&self.scope, &stream.id.name, error)),
                 },

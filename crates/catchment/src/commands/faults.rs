@@ -13,7 +13,7 @@ use crate::say;
 const PAGE: &str = "/_catchment/faults";
 
 pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
-    let client = Client::new(&arguments.endpoint);
+    let client = Client::new(&arguments.server.endpoint);
     runtime()?.block_on(async {
         match &arguments.command {
             None | Some(FaultsCommand::List) => show(&ask(&client, Method::GET, PAGE, None).await?),

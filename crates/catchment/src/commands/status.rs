@@ -11,7 +11,7 @@ use crate::commands::serve::runtime;
 use crate::say;
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
-    let client = Client::new(&arguments.endpoint);
+    let client = Client::new(&arguments.server.endpoint);
     if arguments.health {
         return runtime()?.block_on(client.page("/_catchment/health")).map(drop);
     }

@@ -17,7 +17,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &StreamsArguments) -> Result<()> {
     runtime()?.block_on(async {
-        let client = Client::new(&arguments.endpoint);
+        let client = Client::new(&arguments.server.endpoint);
         let first = look(&client).await?;
         let begun = Instant::now();
         if arguments.json {

@@ -447,7 +447,7 @@ impl Streams {
                     that.perform(id, pending).await
                 });
                 match settled.await {
-                    Ok(()) | Err(StreamError::Stopping | StreamError::NotFound) => return,
+                    Ok(()) | Err(StreamError::Stopping | StreamError::NotFound | StreamError::InvalidSteps) => return,
                     Err(error) => tracing::error!(%error, "a change to a stream is tried again"),
                 }
             }
@@ -465,7 +465,18 @@ impl Streams {
                 .await?;
             }
             Pending::Delete => self.remove(id).await?,
-            Pending::Reshard { steps, is_rescale } => self.take_steps(id, steps, is_rescale).await?,
+            Pending::Reshard { steps, is_rescale } => {
+                let taken = self.take_steps(id.clone(), steps, is_rescale).await;
+                if matches!(taken, Err(StreamError::InvalidSteps)) {
+                    // They will never do, so the stream does not wait for them.
+                    self.change(id, |info| {
+                        (info.status, info.pending) = (StreamStatus::Active, None);
+                        Ok::<_, StreamError>(())
+                    })
+                    .await?;
+                }
+                taken?;
+            }
         }
         Ok(())
     }
@@ -518,6 +529,9 @@ impl Streams {
                 self.0.log.wake(&closing);
                 Ok(())
             }
+            // The change may have been kept, as the next start will show; what were appended now would lie behind the
+            // shards' ends.
+            Err(error @ StreamError::Store(MetaError::Uncertain(_))) => Err(error),
             Err(error) => {
                 self.0.log.unfence(&closing);
                 Err(error)
