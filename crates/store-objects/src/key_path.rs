@@ -17,7 +17,7 @@ const PREFIX: &str = "%p";
 
 /// What the file system that holds a store makes of the case of letters in names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Case {
+pub(crate) enum Case {
     /// `a` and `A` are two names.
     Kept,
     /// `a` and `A` are one name, so case is escaped.
@@ -82,7 +82,7 @@ fn encode_segment(segment: &str, case: Case, path: &mut String) {
 
 /// The key of a path that [`encode`] made for the same case; of one made for [`Case::Folded`] even where a file system
 /// has changed the case of its letters. `None` for a path that is no key's.
-pub fn decode(path: &str, case: Case) -> Option<String> {
+pub(crate) fn decode(path: &str, case: Case) -> Option<String> {
     let mut key = Vec::with_capacity(path.len());
     let mut names = path.split('/').peekable();
     while let Some(name) = names.next() {

@@ -18,6 +18,7 @@ mod multipart;
 mod put;
 mod read;
 mod record;
+mod remote;
 mod settle;
 mod staging;
 mod store;
@@ -32,4 +33,5 @@ pub use multipart::{CompletePart, CompleteUpload, UploadOptions, UploadsPage, Up
 pub use put::{Condition, EtagMatch, Expected, PartWriter, PutOptions, PutWriter};
 pub use read::{ByteRange, ObjectReader};
 pub use record::{BucketInfo, Headers, ObjectInfo, ObjectPart, Tags, Upload, UploadPart};
+pub use remote::{Remote, RemoteError};
 pub use store::Objects;
