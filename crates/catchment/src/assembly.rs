@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use service_athena::Athena;
 use service_firehose::Firehose;
 use service_s3::S3Service;
-use store_meta::Meta;
+use store_meta::{Keyspace, Meta, MetaError, Read};
 use store_objects::Objects;
 
 use crate::cli::{Durability, LimitsProfile};
@@ -25,6 +25,7 @@ use crate::faults::Faults;
 use crate::metrics::{Metrics, describe, line};
 
 const META_FILE: &str = "meta.redb";
+const INSTALLATION: Keyspace<(), String> = Keyspace::new("catchment/installation");
 
 /// Everything that runs.
 #[derive(Clone)]
@@ -67,6 +68,10 @@ impl Platform {
         std::fs::create_dir_all(&keys).with_context(|| format!("could not make {}", keys.display()))?;
         let master = keys.join("master.key");
         options.keys = Some(KeyStore::open(&master).with_context(|| format!("could not read {}", master.display()))?);
+        options.tier = match config.tier().context("could not use the tier")? {
+            Some(tier) => Some(tier.below(&installation(&meta, &random).context("could not name the installation")?)),
+            None => None,
+        };
         let log = Log::open(options).context("could not open the log")?;
         let streams = Streams::open_with(
             log.clone(),
@@ -185,6 +190,9 @@ impl Platform {
                 "bytes": log.bytes,
                 "appended_records": log.appended_records,
                 "appended_bytes": log.appended_bytes,
+                "tiered_objects": log.tiered_objects,
+                "tiered_bytes": log.tiered_bytes,
+                "tier_failure": log.tier_failure,
                 "quarantined": log.quarantined.len(),
                 "damaged_frames": log.damaged_frames,
                 "refusing_writes": log.poisoned,
@@ -302,6 +310,18 @@ impl Platform {
                 log.damaged_frames,
             ),
             (
+                "catchment_log_tiered_bytes",
+                "gauge",
+                "Bytes of records that were moved to the tier.",
+                log.tiered_bytes,
+            ),
+            (
+                "catchment_log_tier_failing",
+                "gauge",
+                "1 while records cannot be moved to the tier.",
+                u64::from(log.tier_failure.is_some()),
+            ),
+            (
                 "catchment_log_quarantined",
                 "gauge",
                 "Damaged places that readers pass over.",
@@ -332,6 +352,17 @@ impl Platform {
         );
         out
     }
+}
+
+/// What tells this data directory from others: the name of its part of a tier that several may share.
+fn installation(meta: &Meta, random: &Random) -> Result<String, MetaError> {
+    if let Some(id) = meta.read(|s| s.get(&INSTALLATION, &()))? {
+        return Ok(id);
+    }
+    let id = random.uuid().simple().to_string();
+    let kept = id.clone();
+    meta.write_blocking(move |tx| tx.put(&INSTALLATION, &(), &kept))?;
+    Ok(id)
 }
 
 fn delivery_status(status: &DeliveryStatus) -> Value {

@@ -106,6 +106,20 @@ pub(crate) struct ServeArguments {
     /// [default: 0]
     #[arg(long, value_name = "MS", env = "CATCHMENT_STATE_DELAY_MS")]
     pub state_delay_ms: Option<u64>,
+    /// Where old records go that are to leave this disk, `s3://bucket/prefix` or `file:///directory`: those of streams
+    /// with the tag `catchment.tier_after_hours`, once they are as old as it says.
+    #[arg(long, value_name = "URL", env = "CATCHMENT_TIER")]
+    pub tier: Option<String>,
+    /// How to reach the tier's bucket: `endpoint`, `region`, `access_key_id`, `secret_access_key` and others; may be
+    /// given several times. AWS_ variables are not looked at, since they may point at this very server.
+    #[arg(
+        long = "tier-option",
+        value_name = "KEY=VALUE",
+        env = "CATCHMENT_TIER_OPTIONS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub tier_options: Vec<String>,
     /// How many connections may be open at once. [default: 10000]
     #[arg(long, value_name = "COUNT", env = "CATCHMENT_CONNECTIONS_MAX")]
     pub connections_max: Option<usize>,

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use base::AccountId;
 use protocol_aws::{AccessKey, Authentication};
 use serde::{Deserialize, Serialize};
+use store_objects::Remote;
 
 use crate::cli::{Durability, LimitsProfile, LogFormat, ServeArguments};
 
@@ -31,6 +32,10 @@ pub(crate) struct Config {
     pub allowed_hosts: Vec<String>,
     /// How long Kinesis streams and consumers stay in passing states.
     pub state_delay_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// `KEY=VALUE`.
+    pub tier_options: Vec<String>,
     pub connections_max: usize,
 }
 
@@ -49,6 +54,8 @@ impl Default for Config {
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             state_delay_ms: 0,
+            tier: None,
+            tier_options: Vec::new(),
             connections_max: 10_000,
         }
     }
@@ -86,6 +93,11 @@ impl Config {
         over(&mut self.log, flags.log);
         over(&mut self.state_delay_ms, flags.state_delay_ms);
         over(&mut self.connections_max, flags.connections_max);
+        over(&mut self.tier, flags.tier.map(Some));
+        over(
+            &mut self.tier_options,
+            Some(flags.tier_options).filter(|options| !options.is_empty()),
+        );
         over(&mut self.tls_cert, flags.tls_cert.map(Some));
         over(&mut self.tls_key, flags.tls_key.map(Some));
         over(
@@ -108,6 +120,12 @@ impl Config {
             self.tls_cert.is_some() == self.tls_key.is_some(),
             "--tls-cert and --tls-key go together"
         );
+        for option in &self.tier_options {
+            ensure!(
+                option.contains('=') && self.tier.is_some(),
+                "--tier-option has the form KEY=VALUE and goes with --tier"
+            );
+        }
         ensure!(self.connections_max > 0, "--connections-max must be at least 1");
         Ok(())
     }
@@ -133,7 +151,14 @@ impl Config {
         Ok(Authentication::keys(keys))
     }
 
-    /// The settings as TOML, with the secrets of access keys hidden.
+    /// The place that `tier` names, if one is set.
+    pub(crate) fn tier(&self) -> Result<Option<Remote>> {
+        let options = self.tier_options.iter().filter_map(|option| option.split_once('='));
+        let opened = self.tier.as_ref().map(|url| Remote::open(url, options));
+        Ok(opened.transpose()?)
+    }
+
+    /// The settings as TOML, with the secrets hidden.
     pub(crate) fn print(&self) -> Result<String> {
         let mut shown = self.clone();
         for key in &mut shown.access_keys {
@@ -145,8 +170,19 @@ impl Config {
             };
             *key = hidden;
         }
+        for option in &mut shown.tier_options {
+            if let Some((key, _)) = option.split_once('=').filter(|(key, _)| is_secret(key)) {
+                *option = format!("{key}=****");
+            }
+        }
         Ok(toml::to_string(&shown)?)
     }
+}
+
+/// Whether the value of an option of the tier is nobody's business.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["secret", "token", "password"].iter().any(|word| key.contains(word))
 }
 
 fn parse_key(text: &str) -> Result<AccessKey> {
@@ -224,6 +260,15 @@ mod tests {
         let config = Config::load(Some(&file), ServeArguments::default()).expect("loads");
         assert_eq!((config.listen.port(), config.limits), (1, LimitsProfile::Aws));
         assert!(!config.print().expect("prints").contains("hush"));
+        let with_tier = Config {
+            tier: Some("s3://lake/old".to_owned()),
+            tier_options: ["region=r", "secret_access_key=hush", "aws_session_token=hush"]
+                .map(str::to_owned)
+                .into(),
+            ..config.clone()
+        };
+        let printed = with_tier.print().expect("prints");
+        assert!(printed.contains("region=r") && !printed.contains("hush"), "{printed}");
         let config = Config::load(Some(&file), flags("127.0.0.1:2", &[])).expect("loads");
         assert_eq!(config.listen.port(), 2);
         std::fs::write(&file, "lisen = \"127.0.0.1:1\"\n").expect("writes");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::Scope;
+use engine_log::streams::TIER_TAG;
 use protocol_aws::AwsError;
 use serde::Serialize;
 
@@ -39,6 +40,13 @@ pub(crate) fn check(
     if added.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
         return Err(invalid_argument(format!(
             "{failed} because tag keys starting with 'aws:' are reserved."
+        )));
+    }
+    if let Some(hours) = added.get(TIER_TAG)
+        && hours.parse::<u32>().is_err()
+    {
+        return Err(invalid_argument(format!(
+            "{failed} because the value of {TIER_TAG} must be a whole number of hours: {hours:?}."
         )));
     }
     if total > TAGS_MAX {

@@ -42,6 +42,13 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
         count(&log["files"]),
         count(&log["appended_records"])
     );
+    if let Some(objects) = log["tiered_objects"].as_u64().filter(|objects| *objects > 0) {
+        let bytes = human_bytes(log["tiered_bytes"].as_u64().unwrap_or_default());
+        say!("tier: {bytes} in {objects} objects");
+    }
+    if let Some(failure) = log["tier_failure"].as_str() {
+        say!("tier: records cannot be moved there: {failure}");
+    }
     deliveries(&status);
     let mut table = Table::new();
     table

@@ -33,6 +33,8 @@ const NEXT_ID: Keyspace<(), u64> = Keyspace::new("log/next-id");
 /// How often files past their retention are looked for.
 const RECLAIM_EVERY: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 24 * 3_600_000;
+/// The tag of a stream whose finished records go to the tier, where there is one, once they are so many hours old.
+pub const TIER_TAG: &str = "catchment.tier_after_hours";
 pub const RETENTION_HOURS_DEFAULT: u32 = 24;
 pub const RECORD_BYTES_MAX_DEFAULT: u32 = 1 << 20;
 
@@ -103,8 +105,9 @@ impl Stream {
     fn new(info: StreamInfo, log: &Log) -> Self {
         let partition = |shard: &ShardInfo| {
             let partition = log.partition(shard.partition);
-            partition.set_retention(Duration::from_secs(u64::from(info.retention_hours) * 3600));
+            partition.set_retention(hours(info.retention_hours));
             partition.trim(shard.trimmed_below);
+            partition.set_tiering(info.uid, info.tier_after_hours().map(hours));
             partition
         };
         let partitions = info.shards.iter().map(partition).collect();
@@ -652,6 +655,10 @@ impl<E> From<MetaError> for Failure<E> {
     fn from(error: MetaError) -> Self {
         Self::Own(error.into())
     }
+}
+
+fn hours(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 3600)
 }
 
 fn map_key(id: &StreamId) -> (Kind, Scope, String) {

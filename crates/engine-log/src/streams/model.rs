@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{Millis, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::{HashKey, Step};
+use super::{HashKey, Step, TIER_TAG};
 
 /// Who a stream is for. Each kind has its own names, and nobody sees the streams of another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,6 +103,13 @@ pub struct StreamInfo {
     pub pending: Option<Pending>,
     /// By number, closed ones included. A shard's index here is its partition in a Kafka topic.
     pub shards: Vec<ShardInfo>,
+}
+
+impl StreamInfo {
+    /// How old records are when they may go to the tier, as the stream's tag says it.
+    pub fn tier_after_hours(&self) -> Option<u32> {
+        self.tags.get(TIER_TAG)?.parse().ok()
+    }
 }
 
 /// A registered consumer.
