@@ -1,5 +1,6 @@
 """Our own commands that speak to a running server: put, tail, streams."""
 
+import functools
 import json
 import subprocess
 import threading
@@ -193,3 +194,21 @@ def test_servers_with_access_keys_take_no_faults(new_server):
     server = new_server("--access-key=id:secret-secret-secret").start()
     done = command(server, "faults", check=False)
     assert done.returncode == 1 and "without access keys only" in done.stderr, done.stderr
+
+
+def test_faults_hit_single_records(kinesis, shared_server):
+    name = make(kinesis, 2)
+    catchment = functools.partial(command, shared_server)
+    fault = ["--operation", "PutRecords", "--stream", name, "--error", "ProvisionedThroughputExceededException", "--each-record"]
+    catchment("faults", "add", *fault, "--rate", "0.5", "--count", "40")
+    records = [{"Data": b"%d" % n, "PartitionKey": f"{n}"} for n in range(200)]
+    answer = kinesis.put_records(StreamName=name, Records=records)
+    failed = [n for n, result in enumerate(answer["Records"]) if "ErrorCode" in result]
+    assert answer["FailedRecordCount"] == len(failed) == 40 and len(answer["Records"]) == 200
+    assert {answer["Records"][n]["ErrorCode"] for n in failed} == {"ProvisionedThroughputExceededException"}
+    number = {record["SequenceNumber"]: int(record["Data"]) for record in everything(kinesis, name)}
+    assert sorted(number.values()) == [n for n in range(200) if n not in failed]
+    assert all(number[result["SequenceNumber"]] == n for n, result in enumerate(answer["Records"]) if n not in failed)
+    assert kinesis.put_records(StreamName=name, Records=records)["FailedRecordCount"] == 0, "used up"
+    refused = catchment("faults", "add", "--operation", "PutRecord", "--error", "X", "--each-record", check=False)
+    assert refused.returncode != 0 and "PutRecords or PutRecordBatch" in refused.stderr

@@ -6,7 +6,9 @@ import contextlib
 import datetime
 import hashlib
 import http.client
+import io
 import os
+import pathlib
 import urllib.error
 import urllib.request
 import uuid
@@ -15,6 +17,10 @@ import zlib
 import boto3.s3.transfer
 import botocore.config
 import botocore.exceptions
+import duckdb
+import duckdb_extension_httpfs
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 MIB = 1 << 20
@@ -611,12 +617,9 @@ def test_pyarrow_and_duckdb(endpoint, s3, bucket):
     assert pq.read_table(f"{bucket}/flights/year=2013/a.parquet", filesystem=files).select(["carrier", "delay"]) == table
     found = files.get_file_info(fs.FileSelector(f"{bucket}/flights", recursive=True))
     assert [info.path for info in found if info.is_file] == [f"{bucket}/flights/year=2013/a.parquet"]
-    duckdb = pytest.importorskip("duckdb")
     connection = duckdb.connect()
-    try:
-        connection.execute("INSTALL httpfs; LOAD httpfs")
-    except duckdb.Error as error:
-        pytest.skip(f"DuckDB's httpfs extension cannot be installed here: {error}")
+    [extension] = pathlib.Path(duckdb_extension_httpfs.__file__).parent.rglob("httpfs.duckdb_extension")
+    connection.execute(f"LOAD '{extension}'")
     connection.execute(
         f"CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION 'us-east-1', ENDPOINT '{address}', URL_STYLE 'path', USE_SSL false)"
     )
@@ -624,3 +627,15 @@ def test_pyarrow_and_duckdb(endpoint, s3, bucket):
     assert rows == [(5, 2013)]
     connection.execute(f"COPY (SELECT 1 AS one) TO 's3://{bucket}/out.parquet'")
     assert connection.execute(f"SELECT one FROM 's3://{bucket}/out.parquet'").fetchall() == [(1,)]
+
+
+def test_duckdb_reads_the_files_where_they_are(server):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="lake")
+    for country, delay in (("DE", 1), ("de", 2), ("FR", 4)):
+        rows = io.BytesIO()
+        pyarrow.parquet.write_table(pyarrow.table({"delay": [delay]}), rows)
+        s3.put_object(Bucket="lake", Key=f"Flights/country={country}/Part-0.parquet", Body=rows.getvalue())
+    files = server.data_dir / "objects" / "lake" / "Flights" / "*" / "*.parquet"
+    found = duckdb.sql(f"SELECT country, delay FROM read_parquet('{files}', hive_partitioning = true) ORDER BY delay").fetchall()
+    assert found == [("DE", 1), ("de", 2), ("FR", 4)]

@@ -287,6 +287,9 @@ pub(crate) struct FaultArguments {
     /// The error's text.
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,
+    /// Fail single records of PutRecords or PutRecordBatch, not the call; --rate and --count are of records then.
+    #[arg(long, requires = "error")]
+    pub each_record: bool,
     /// The share of calls that it hits, from 0 to 1.
     #[arg(long, default_value_t = 1.0)]
     pub rate: f64,

@@ -1,11 +1,12 @@
 //! Faults on demand: chosen operations on chosen streams fail or take longer, to test who calls them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::Random;
 use parking_lot::Mutex;
-use protocol_aws::{Attempt, AwsError, Guard, Model, Verdict};
+use protocol_aws::{Attempt, AwsError, Guard, Model, Verdict, answers_for_each_record};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,15 +33,18 @@ pub(crate) struct Fault {
     pub error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The share of calls that it hits, from 0 to 1.
+    /// Whether it hits single records of a call that answers for each, rather than the call.
+    #[serde(default)]
+    pub each_record: bool,
+    /// The share of calls, or records, that it hits, from 0 to 1.
     #[serde(default = "all")]
     pub rate: f64,
     #[serde(default)]
     pub delay_ms: u64,
-    /// How many calls it still hits.
+    /// How many calls, or records, it still hits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// How many calls it has hit.
+    /// How many it has hit.
     #[serde(default)]
     pub hits: u64,
 }
@@ -109,25 +113,37 @@ impl Faults {
 impl Set {
     /// The first fault that hits decides.
     fn judge(&mut self, attempt: Attempt<'_>, random: &Random) -> Verdict {
-        let hit = self
-            .faults
-            .iter_mut()
-            .find(|fault| fault.matches(attempt) && (fault.rate >= 1.0 || share(random) < fault.rate));
-        let Some(fault) = hit else { return Verdict::default() };
-        fault.hits += 1;
-        if let Some(count) = &mut fault.count {
-            *count -= 1;
-        }
-        let error = fault.error.as_ref().map(|code| {
-            let message = fault.message.clone();
-            AwsError::new(
-                code.clone(),
-                message.unwrap_or_else(|| format!("A fault was set for {}.", attempt.operation)),
-            )
+        let hit = self.faults.iter_mut().find(|fault| {
+            fault.matches(attempt) && (fault.each_record && attempt.records.is_some() || fault.hits_now(random))
         });
+        let Some(fault) = hit else { return Verdict::default() };
+        let delay = Duration::from_millis(fault.delay_ms);
+        let Some(error) = fault.error_for(attempt.operation) else {
+            fault.note_hit();
+            return Verdict {
+                delay,
+                ..Verdict::default()
+            };
+        };
+        let Some(records) = attempt.records.filter(|_| fault.each_record) else {
+            fault.note_hit();
+            return Verdict {
+                delay,
+                error: Some(error),
+                ..Verdict::default()
+            };
+        };
+        let mut failing_records = BTreeMap::new();
+        for index in 0..records {
+            if fault.count != Some(0) && fault.hits_now(random) {
+                fault.note_hit();
+                failing_records.insert(index, error.clone());
+            }
+        }
         Verdict {
-            delay: Duration::from_millis(fault.delay_ms),
-            error,
+            delay,
+            error: None,
+            failing_records,
         }
     }
 }
@@ -138,6 +154,24 @@ fn share(random: &Random) -> f64 {
 }
 
 impl Fault {
+    fn hits_now(&self, random: &Random) -> bool {
+        self.rate >= 1.0 || share(random) < self.rate
+    }
+
+    fn note_hit(&mut self) {
+        self.hits += 1;
+        if let Some(count) = &mut self.count {
+            *count -= 1;
+        }
+    }
+
+    fn error_for(&self, operation: &str) -> Option<AwsError> {
+        let code = self.error.clone()?;
+        let message = self.message.clone();
+        let message = message.unwrap_or_else(|| format!("A fault was set for {operation}."));
+        Some(AwsError::new(code, message))
+    }
+
     fn check(&self) -> Result<(), String> {
         let model = Model::get(&self.service).ok_or_else(|| format!("there is no service {:?}", self.service))?;
         if let Some(operation) = &self.operation
@@ -153,6 +187,10 @@ impl Fault {
         }
         if self.error.as_deref() == Some("") || self.error.is_none() && self.delay_ms == 0 {
             return Err("a fault needs an error or a delay".to_owned());
+        }
+        let operation = self.operation.as_deref().unwrap_or_default();
+        if self.each_record && (self.error.is_none() || !answers_for_each_record(&self.service, operation)) {
+            return Err("each_record needs an error, and PutRecords or PutRecordBatch as the operation".to_owned());
         }
         Ok(())
     }
@@ -204,6 +242,7 @@ mod tests {
             operation,
             scope: &scope,
             input,
+            records: input["Records"].as_array().map(Vec::len),
         };
         faults.set.lock().judge(attempt, &Random::seeded(1))
     }
@@ -246,6 +285,27 @@ mod tests {
     }
 
     #[test]
+    fn single_records_fail_as_often_as_it_says() {
+        let faults = Faults::new(Random::seeded(1));
+        let fault = json!({"operation": "PutRecords", "error": "E", "each_record": true, "rate": 0.25, "count": 60});
+        faults
+            .add(parse(fault.to_string().as_bytes()).expect("reads"))
+            .expect("sets");
+        let input = json!({"StreamName": "a", "Records": vec![0; 200]});
+        let first = judged(&faults, "PutRecords", &input);
+        assert!(first.error.is_none());
+        let failed = first.failing_records.len();
+        assert!((20..60).contains(&failed), "{failed} of 200");
+        assert!(first.failing_records.keys().all(|index| *index < 200));
+        let second = judged(&faults, "PutRecords", &input).failing_records.len();
+        assert_eq!((failed + second, faults.list()[0].hits), (60, 60));
+        assert!(
+            judged(&faults, "PutRecords", &input).failing_records.is_empty(),
+            "used up"
+        );
+    }
+
+    #[test]
     fn faults_that_cannot_be_are_refused() {
         let faults = Faults::new(Random::seeded(1));
         for (fault, why) in [
@@ -254,6 +314,14 @@ mod tests {
             (json!({"service": "nope", "delay_ms": 1}), "no service"),
             (json!({"rate": 1.5, "delay_ms": 1}), "from 0 to 1"),
             (json!({"delay_ms": 900_000}), "at most"),
+            (
+                json!({"operation": "PutRecord", "error": "E", "each_record": true}),
+                "PutRecords or",
+            ),
+            (
+                json!({"operation": "PutRecords", "delay_ms": 1, "each_record": true}),
+                "needs an error",
+            ),
             (json!({"delay": 5}), "cannot be read"),
         ] {
             let refused = parse(fault.to_string().as_bytes()).and_then(|fault| faults.add(fault));

@@ -1,6 +1,6 @@
 //! The way of every request, as one list.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,10 +14,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::authenticate::{Authentication, Caller, Claim, PayloadHash, check_payload, claim, payload_mismatch};
+use crate::batch_calls::{self, BatchCall};
 use crate::guard::{Attempt, Guard, Verdict};
 use crate::route::{self, Target};
 use crate::service::Answer;
@@ -300,8 +302,9 @@ impl Gateway {
             {
                 return answer.map(|body| encode::respond(wire, StatusCode::OK, body));
             }
-            let input = decode::input(&route, &headers, &body)?;
+            let mut input = decode::input(&route, &headers, &body)?;
             drop(body);
+            let mut failing = BTreeMap::new();
             if let Some(faults) = operation
                 .input
                 .and_then(|shape| validate::validate(model, shape, &input))
@@ -309,12 +312,18 @@ impl Gateway {
                 return Err(AwsError::new(service.validation_code(), faults).with_status(400));
             }
             if let Some(guard) = guard {
-                let Verdict { delay, error } = guard.judge(Attempt {
+                let Verdict {
+                    delay,
+                    error,
+                    failing_records,
+                } = guard.judge(Attempt {
                     service: name,
                     operation: &operation.name,
                     scope: &context.scope,
                     input: &input,
+                    records: batch_calls::records_of(name, &operation.name, &input),
                 });
+                failing = failing_records;
                 if !delay.is_zero() {
                     tokio::select! {
                         () = inner.clock.sleep(delay) => {}
@@ -326,8 +335,21 @@ impl Gateway {
                 }
             }
             let request_id = context.request_id.clone();
+            let batch = BatchCall::find(name, &operation.name).filter(|_| !failing.is_empty());
+            if let Some(batch) = batch
+                && !BatchCall::leave_out(&mut input, &failing)
+            {
+                let output = batch.put_back(Value::Null, failing);
+                return encode::success(model, operation, wire, &request_id, &output);
+            }
             match service.call(&operation.name, context, input).await? {
-                Answer::Output(output) => encode::success(model, operation, wire, &request_id, &*output),
+                Answer::Output(output) => match batch {
+                    None => encode::success(model, operation, wire, &request_id, &*output),
+                    Some(batch) => {
+                        let output = output.to_value().map_err(AwsError::internal)?;
+                        encode::success(model, operation, wire, &request_id, &batch.put_back(output, failing))
+                    }
+                },
                 Answer::Events(events) => Ok(events.respond(model, operation, wire)),
             }
         });

@@ -1,5 +1,6 @@
 //! A look at calls before they are made, for whoever wants some to fail or to take longer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Attempt<'c> {
     pub scope: &'c Scope,
     /// The operation's input in awsJson form.
     pub input: &'c Value,
+    /// How many records it carries, where it answers for each of them.
+    pub records: Option<usize>,
 }
 
 /// What becomes of a call.
@@ -26,6 +29,8 @@ pub struct Verdict {
     pub delay: Duration,
     /// Then it fails with this.
     pub error: Option<AwsError>,
+    /// Or these of its records fail, by their index, and the others go through.
+    pub failing_records: BTreeMap<usize, AwsError>,
 }
 
 /// Judges calls while it is on. Clones share the switch.

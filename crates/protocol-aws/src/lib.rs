@@ -7,6 +7,7 @@
 //! ([`Blob`]), timestamps as seconds since the epoch ([`Timestamp`]).
 
 mod authenticate;
+mod batch_calls;
 mod body;
 mod cbor;
 mod decode;
@@ -34,6 +35,7 @@ mod wire;
 mod xml;
 
 pub use authenticate::{AccessKey, Authentication};
+pub use batch_calls::answers_for_each_record;
 pub use body::{Body, BoxError, empty_body, full_body};
 pub use error::AwsError;
 pub use events::{Event, Events};

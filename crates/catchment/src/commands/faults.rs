@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
                 let mut body = json!({
                     "service": fault.service,
                     "rate": fault.rate,
+                    "each_record": fault.each_record,
                     "delay_ms": fault.delay_ms.unwrap_or_default(),
                 });
                 let texts = [
@@ -80,7 +81,10 @@ fn show(faults: &Value) {
             text("operation", "any"),
             text("stream", "any"),
             text("error", "-"),
-            fault["rate"].to_string(),
+            match fault["each_record"].as_bool() {
+                Some(true) => format!("{} of records", fault["rate"]),
+                _ => fault["rate"].to_string(),
+            },
             format!("{} ms", fault["delay_ms"]),
             fault["count"]
                 .as_u64()
