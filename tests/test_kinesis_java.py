@@ -13,7 +13,7 @@ import subprocess
 import pytest
 from conftest import BINARY, eventually
 from test_commands import command
-from test_kinesis import arn, kinesis, make, read_shard, stream  # noqa: F401
+from test_kinesis import kinesis, numbers, read_shard, stream  # noqa: F401
 from test_kinesis_shards import Subscriber, consumer  # noqa: F401
 
 SOURCES = pathlib.Path(__file__).with_name("java")
@@ -86,9 +86,9 @@ def java(programs, shared_server):
 
 
 @pytest.fixture
-def name(kinesis):
+def name():
     """The name of a stream that the scenario is to create."""
-    return f"{make(kinesis)}-java"
+    return f"java-{os.getpid()}-{next(numbers):05}"
 
 
 wires = pytest.mark.parametrize("tls, cbor", [(False, True), (False, False), (True, True)], ids=["cbor", "json", "cbor-tls"])
@@ -118,26 +118,27 @@ def test_the_shards_that_are_listed_satisfy_the_client_library(java, name):
     java("leases", name)
 
 
-def fault(server, name, operation, error, message, count):
-    flags = ["--operation", operation, "--stream", name, "--error", error, "--message", message, "--count", str(count)]
-    command(server, "faults", "add", *flags)
-
-
 @pytest.fixture
-def faulty(shared_server):
-    yield lambda *what: fault(shared_server, *what)
+def faulty(shared_server, name):
+    """Makes the next calls of an operation on the stream fail."""
+
+    def fail(operation, error, message, count):
+        flags = ["--operation", operation, "--stream", name, "--error", error, "--message", message, "--count", str(count)]
+        command(shared_server, "faults", "add", *flags)
+
+    yield fail
     command(shared_server, "faults", "clear")
 
 
 @wires
 def test_errors_are_the_classes_that_the_sdk_has_for_them(java, name, faulty, tls, cbor):
-    faulty(name, "PutRecord", "ProvisionedThroughputExceededException", "Slow down.", 1)
-    faulty(name, "GetRecords", "ExpiredIteratorException", "Too old.", 1)
+    faulty("PutRecord", "ProvisionedThroughputExceededException", "Slow down.", 1)
+    faulty("GetRecords", "ExpiredIteratorException", "Too old.", 1)
     java("errors", name, tls=tls, cbor=cbor)
 
 
 def test_the_sdk_gets_over_throttling_by_itself(java, name, faulty):
-    faulty(name, "PutRecord", "ProvisionedThroughputExceededException", "Slow down.", 2)
+    faulty("PutRecord", "ProvisionedThroughputExceededException", "Slow down.", 2)
     java("retries", name)
 
 

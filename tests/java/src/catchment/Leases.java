@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import software.amazon.awssdk.services.kinesis.model.ChildShard;
 import software.amazon.awssdk.services.kinesis.model.ScalingType;
 import software.amazon.kinesis.common.InitialPositionInStream;
 import software.amazon.kinesis.common.InitialPositionInStreamExtended;
@@ -41,6 +42,8 @@ final class Leases {
                         .adjacentShardToMerge("shardId-000000000001"))
                 .join();
         kinesis.waitUntilActive(stream);
+        Instant merged = Instant.now();
+        Check.eventually("the time after the merge", () -> Instant.now().minusMillis(1).isAfter(merged));
         Instant resharded = Instant.now();
 
         var oldest = InitialPositionInStreamExtended.newInitialPosition(InitialPositionInStream.TRIM_HORIZON);
@@ -51,6 +54,20 @@ final class Leases {
         Check.equal(leases(kinesis, stream, atCreation), Set.of("0", "1"), "the leases from the stream's creation");
         Check.equal(leases(kinesis, stream, latest), Set.of("2", "4"), "the leases from the latest record");
         Check.equal(leases(kinesis, stream, atEnd), Set.of("2", "4"), "the leases from after resharding");
+
+        // What the KCL does at the end of a shard, and when it finds one that has ended long ago.
+        Map<String, Set<String>> children = Map.of("0", Set.of("2", "3"), "1", Set.of("4"), "3", Set.of("4"));
+        for (var closed : children.entrySet()) {
+            String parent = "shardId-00000000000" + closed.getKey();
+            Map<String, Lease> made = new TreeMap<>();
+            for (ChildShard child : detector(kinesis, stream).getChildShards(parent)) {
+                Lease lease = new HierarchicalShardSyncer()
+                        .createLeaseForChildShard(child, StreamIdentifier.singleStreamInstance(stream));
+                Check.that(lease.parentShardIds().contains(parent), "the lease of a child names its parent " + parent);
+                made.put(lease.leaseKey(), lease);
+            }
+            Check.equal(shortIds(made), closed.getValue(), "the children of " + parent);
+        }
 
         // A table that knows the first shards finds nothing to add until these have ended: their children follow them.
         Map<String, Lease> known = new TreeMap<>();
@@ -84,12 +101,16 @@ final class Leases {
 
     private static void sync(
             Kinesis kinesis, String stream, InitialPositionInStreamExtended start, Map<String, Lease> table) throws Exception {
-        StreamIdentifier id = StreamIdentifier.singleStreamInstance(stream);
-        // No pauses, one attempt, nothing cached: what the server says first is judged.
-        var detector = new KinesisShardDetector(kinesis.client, id, 0, 1, 0, 0, 1, Duration.ofSeconds(30));
         boolean isEmpty = table.isEmpty();
         new HierarchicalShardSyncer(false, stream)
-                .checkAndCreateLeaseForNewShards(detector, refresher(table), start, new NullMetricsScope(), false, isEmpty);
+                .checkAndCreateLeaseForNewShards(
+                        detector(kinesis, stream), refresher(table), start, new NullMetricsScope(), false, isEmpty);
+    }
+
+    /** Makes no pauses and one attempt and keeps nothing: what the server says first is judged. */
+    private static KinesisShardDetector detector(Kinesis kinesis, String stream) {
+        StreamIdentifier id = StreamIdentifier.singleStreamInstance(stream);
+        return new KinesisShardDetector(kinesis.client, id, 0, 1, 0, 0, 1, Duration.ofSeconds(30));
     }
 
     private static LeaseRefresher refresher(Map<String, Lease> table) {

@@ -29,13 +29,16 @@ import software.amazon.kinesis.retrieval.polling.KinesisDataFetcher;
 
 /** Reads a shard from its first record to its end. */
 interface ShardReader {
+    /** Who polls gives the server so much time when nothing was there. */
+    long PAUSE_MS = 10;
+
     /** Gives the key and the data of each record to {@code sink}; returns the children that the end names. */
     List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) throws Exception;
 
     /** GetRecords, page by page. */
     record Polling(Kinesis kinesis, String stream) implements ShardReader {
         @Override
-        public List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) {
+        public List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) throws Exception {
             String iterator = kinesis.iterator(Kinesis.oldest(stream, shard).build());
             while (true) {
                 String at = iterator;
@@ -45,6 +48,9 @@ interface ShardReader {
                 Check.equal(page.hasChildShards(), iterator == null, "whether a page names children");
                 if (iterator == null) {
                     return page.childShards();
+                }
+                if (page.records().isEmpty()) {
+                    Thread.sleep(PAUSE_MS);
                 }
             }
         }
@@ -82,7 +88,7 @@ interface ShardReader {
     /** The KCL's own reader of pages, which refuses a page without an iterator and without children. */
     record KclPolling(Kinesis kinesis, String stream) implements ShardReader {
         @Override
-        public List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) {
+        public List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) throws Exception {
             var config = new KinesisDataFetcherProviderConfig(
                     StreamIdentifier.singleStreamInstance(stream), shard, new NullMetricsFactory(), 100, Duration.ofSeconds(30));
             var fetcher = new KinesisDataFetcher(kinesis.client, config);
@@ -93,6 +99,9 @@ interface ShardReader {
                 page.records().forEach(record -> sink.accept(record.partitionKey(), text(record.data())));
                 if (result.isShardEnd()) {
                     return page.childShards();
+                }
+                if (page.records().isEmpty()) {
+                    Thread.sleep(PAUSE_MS);
                 }
             }
         }
