@@ -36,7 +36,10 @@ final class Kinesis implements AutoCloseable {
     private final URI endpoint;
     private final SdkAsyncHttpClient http;
 
-    /** Plain HTTP/2 is spoken with prior knowledge; behind TLS it is negotiated. The server signs its certificate itself. */
+    /**
+     * Plain HTTP/2 is spoken with prior knowledge; behind TLS it is negotiated. The server signs its certificate itself.
+     * The system property {@code http} chooses another version.
+     */
     Kinesis(URI endpoint) {
         this.endpoint = endpoint;
         boolean isTls = endpoint.getScheme().equals("https");
@@ -44,7 +47,7 @@ final class Kinesis implements AutoCloseable {
                 .put(SdkHttpConfigurationOption.TRUST_ALL_CERTIFICATES, isTls)
                 .build();
         http = NettyNioAsyncHttpClient.builder()
-                .protocol(Protocol.HTTP2)
+                .protocol(Protocol.valueOf(System.getProperty("http", "HTTP2")))
                 .protocolNegotiation(isTls ? ProtocolNegotiation.ALPN : ProtocolNegotiation.ASSUME_PROTOCOL)
                 .buildWithDefaults(trust);
         // Retries would hide what goes wrong.

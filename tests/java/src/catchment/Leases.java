@@ -117,6 +117,7 @@ final class Leases {
         return (LeaseRefresher) Proxy.newProxyInstance(
                 Leases.class.getClassLoader(), new Class<?>[] {LeaseRefresher.class}, (proxy, method, arguments) ->
                         switch (method.getName()) {
+                            case "getLeaseTableIdentifier" -> "leases";
                             case "isLeaseTableEmpty" -> table.isEmpty();
                             case "listLeases", "listLeasesForStream" -> List.copyOf(table.values());
                             case "createLeaseIfNotExists" -> {

@@ -49,7 +49,7 @@ final class Resharding {
                     case "polling" -> new ShardReader.Polling(kinesis, stream);
                     case "fan-out" -> new ShardReader.FanOut(kinesis, kinesis.register(stream, "consumer"));
                     case "kcl-polling" -> new ShardReader.KclPolling(kinesis, stream);
-                    case "kcl-fan-out" -> new ShardReader.KclFanOut(kinesis, stream, kinesis.register(stream, "consumer"));
+                    case "kcl-fan-out" -> new ShardReader.KclFanOut(kinesis, kinesis.register(stream, "consumer"));
                     default -> throw new IllegalArgumentException(how);
                 };
         new Resharding(kinesis, stream, reader).run();
