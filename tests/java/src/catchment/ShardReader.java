@@ -19,8 +19,6 @@ import software.amazon.awssdk.services.kinesis.model.SubscribeToShardResponseHan
 import software.amazon.kinesis.common.InitialPositionInStream;
 import software.amazon.kinesis.common.InitialPositionInStreamExtended;
 import software.amazon.kinesis.common.StreamIdentifier;
-import software.amazon.kinesis.coordinator.streamInfo.StreamIdCache;
-import software.amazon.kinesis.coordinator.streamInfo.StreamIdOnboardingState;
 import software.amazon.kinesis.metrics.NullMetricsFactory;
 import software.amazon.kinesis.retrieval.DataFetcherResult;
 import software.amazon.kinesis.retrieval.KinesisDataFetcherProviderConfig;
@@ -89,10 +87,6 @@ interface ShardReader {
 
     /** The KCL's own reader of pages, which refuses a page without an iterator and without children. */
     record KclPolling(Kinesis kinesis, String stream) implements ShardReader {
-        public KclPolling {
-            withoutStreamIds();
-        }
-
         @Override
         public List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) throws Exception {
             var config = new KinesisDataFetcherProviderConfig(
@@ -115,10 +109,6 @@ interface ShardReader {
 
     /** The KCL's own subscriber, which refuses an event without a continuation and without children. */
     record KclFanOut(Kinesis kinesis, String consumer) implements ShardReader {
-        public KclFanOut {
-            withoutStreamIds();
-        }
-
         @Override
         public List<ChildShard> readToEnd(String shard, BiConsumer<String, String> sink) {
             var publisher = new FanOutRecordsPublisher(kinesis.client, shard, consumer, (StreamIdentifier) null);
@@ -162,11 +152,6 @@ interface ShardReader {
 
     private static String text(ByteBuffer data) {
         return StandardCharsets.UTF_8.decode(data.duplicate()).toString();
-    }
-
-    /** The KCL looks for ids of streams in a table unless told that there are none. */
-    private static void withoutStreamIds() {
-        StreamIdCache.initialize(null, StreamIdOnboardingState.NOT_ONBOARDED);
     }
 
     private static InitialPositionInStreamExtended oldest() {
