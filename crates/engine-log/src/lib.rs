@@ -14,12 +14,14 @@ mod files;
 mod frame;
 mod housekeeper;
 mod log;
+mod mover;
 mod partition;
 mod read;
 mod recovery;
 mod sidecar;
 mod status;
 pub mod streams;
+mod tier;
 mod writer;
 
 #[cfg(test)]
