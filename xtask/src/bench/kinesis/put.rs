@@ -20,6 +20,7 @@ pub(super) fn many(bench: &Bench<'_>) -> Result<()> {
     let mut shard_counts = bench.arguments.shards.clone();
     // What others are compared with comes first.
     shard_counts.sort_by_key(|shards| *shards != USUAL_SHARDS);
+    warm_up(bench)?;
     for bytes in bench.record_sizes() {
         let mut first: Option<(usize, f64)> = None;
         for shards in &shard_counts {
@@ -32,17 +33,15 @@ pub(super) fn many(bench: &Bench<'_>) -> Result<()> {
                 bench.arguments.seconds,
             )?;
             let rate = done.per_second(RECORDS_PER_CALL);
-            let compared = match first {
-                Some((of, other)) => format!("{:.2} of {of} shards", rate / other),
-                None => String::new(),
-            };
+            let compared = first.map(|(of, other)| format!("{:.2} of {of} shards", rate / other));
             first.get_or_insert((*shards, rate));
+            let named = if *shards == 1 { "shard" } else { "shards" };
             Line {
-                name: &format!("PutRecords x{RECORDS_PER_CALL} of {bytes} B, {shards} shards"),
+                name: &format!("PutRecords x{RECORDS_PER_CALL} of {bytes} B, {shards} {named}"),
                 rate: Some((rate, bytes)),
                 p50: Some(done.percentile(0.5)),
                 p99: Some(done.percentile(0.99)),
-                note: compared,
+                note: compared.unwrap_or_default(),
             }
             .print();
             let read = catch_up::read_all(&server, "many")?;
@@ -57,6 +56,18 @@ pub(super) fn many(bench: &Bench<'_>) -> Result<()> {
             std::fs::remove_dir_all(directory)?;
         }
     }
+    Ok(())
+}
+
+/// The first load on a machine at rest is slower than those after it. Nobody is to be compared with that one.
+fn warm_up(bench: &Bench<'_>) -> Result<()> {
+    let (server, directory) = bench.server()?;
+    server.create("warm-up", USUAL_SHARDS)?;
+    let requests = bodies("warm-up", 1024, RECORDS_PER_CALL);
+    let seconds = bench.arguments.seconds.div_ceil(2);
+    load::run(server.address, &requests, bench.arguments.connections, seconds)?;
+    drop(server);
+    std::fs::remove_dir_all(directory)?;
     Ok(())
 }
 
@@ -83,7 +94,10 @@ pub(super) fn single(bench: &Bench<'_>) -> Result<()> {
         let p50 = done.percentile(0.5);
         let compared = disk.map(|disk| format!("p50 is {:.2} of the disk's", p50.as_secs_f64() / disk.as_secs_f64()));
         Line {
-            name: &format!("PutRecord of {BYTES} B, {connections} connections"),
+            name: &match connections {
+                1 => format!("PutRecord of {BYTES} B, 1 connection"),
+                _ => format!("PutRecord of {BYTES} B, {connections} connections"),
+            },
             rate: Some((done.per_second(1), BYTES)),
             p50: Some(p50),
             p99: Some(done.percentile(0.99)),
