@@ -42,7 +42,7 @@ enum Chore {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// PutRecords and PutRecord, durable, and GetRecords, beside the disk's own fsync.
+    /// PutRecords, PutRecord, GetRecords and SubscribeToShard, beside the disk's own fsync.
     Kinesis(bench::kinesis::Arguments),
 }
 
@@ -51,6 +51,8 @@ fn main() -> Result<()> {
         Chore::Models => models::make(),
         Chore::Test(arguments) => test::run_all(&arguments),
         Chore::Tidy => tidy::check(),
+        // A client that was not optimised would measure itself.
+        Chore::Bench(_) if cfg!(debug_assertions) => run_optimised(),
         Chore::Bench(Bench::Kinesis(arguments)) => bench::kinesis::run(&arguments),
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::NewOperation(arguments) => new_operation::make(&arguments),
@@ -72,6 +74,18 @@ fn target_dir() -> PathBuf {
 
 fn target_dir_of(set: Option<OsString>) -> PathBuf {
     root().join(set.unwrap_or_else(|| "target".into()))
+}
+
+/// Does what was asked for with a release build of this program. The server is built along with it, so that the two
+/// share what they have in common.
+fn run_optimised() -> Result<()> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "-p", "xtask"]);
+    if !std::env::args().any(|argument| argument.starts_with("--binary")) {
+        build.args(["-p", "catchment"]);
+    }
+    run(&mut build)?;
+    run(Command::new(target_dir().join("release").join("xtask")).args(std::env::args_os().skip(1)))
 }
 
 /// Builds the release binary and says where it is.

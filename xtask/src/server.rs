@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::load::{Connection, request};
 
 const START_MAX: Duration = Duration::from_secs(30);
+/// Between two tries whether it answers, so that trying takes nothing from its start.
+const START_PAUSE: Duration = Duration::from_millis(1);
 
 /// A server on a port of its own; it is killed when it goes out of scope.
 pub(crate) struct Server {
@@ -19,19 +21,29 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(binary: &Path, data: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let process = Command::new(binary)
+        let address = free_address()?;
+        let mut command = Command::new(binary);
+        command
             .args(["serve", "--log", "warn", "--listen", &address.to_string(), "--data-dir"])
             .arg(data)
+            .stderr(Stdio::inherit());
+        Self::start_with(&mut command, address)
+    }
+
+    /// Starts any server that then listens on the address.
+    pub(crate) fn start_with(command: &mut Command, address: SocketAddr) -> Result<Self> {
+        let process = command
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
             .spawn()
-            .with_context(|| format!("could not start {}", binary.display()))?;
-        let server = Self { process, address };
+            .with_context(|| format!("could not start {command:?}"))?;
+        let mut server = Self { process, address };
         let began = Instant::now();
         while Connection::open(address).is_err() {
             ensure!(began.elapsed() < START_MAX, "the server does not answer");
-            std::thread::yield_now();
+            if let Some(status) = server.process.try_wait()? {
+                bail!("the server ended with {status}");
+            }
+            std::thread::park_timeout(START_PAUSE);
         }
         Ok(server)
     }
@@ -54,7 +66,31 @@ impl Server {
             "CreateStream",
             &serde_json::json!({"StreamName": stream, "ShardCount": shards}),
         )
+        .map(drop)?;
+        self.until(
+            "DescribeStreamSummary",
+            &serde_json::json!({ "StreamName": stream }),
+            |answer| answer["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE",
+        )
         .map(drop)
+    }
+
+    /// Asks until the answer is as wanted, and returns it.
+    pub(crate) fn until(
+        &self,
+        operation: &str,
+        body: &serde_json::Value,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> Result<serde_json::Value> {
+        let began = Instant::now();
+        loop {
+            let answer = self.call(operation, body)?;
+            if wanted(&answer) {
+                return Ok(answer);
+            }
+            ensure!(began.elapsed() < START_MAX, "{operation} still answers {answer}");
+            std::thread::park_timeout(START_PAUSE);
+        }
     }
 
     pub(crate) fn resident_mib(&self) -> Result<u64> {
@@ -84,6 +120,11 @@ impl Server {
         self.process.wait()?;
         Ok(())
     }
+}
+
+/// A port of this machine that nobody listens on.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 impl Drop for Server {

@@ -2,3 +2,4 @@
 
 mod disk;
 pub(crate) mod kinesis;
+mod table;
