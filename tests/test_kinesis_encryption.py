@@ -2,6 +2,8 @@
 
 import base64
 
+import pytest
+from test_commands import command
 from test_kinesis import arn, make, read_shard, refused
 from test_kinesis_shards import Subscriber
 from conftest import eventually
@@ -72,3 +74,41 @@ def test_without_the_key_records_stay_closed_and_the_others_open(server):
     master.write_bytes(kept)
     server.start()
     assert [record["Data"] for record in read_shard(kinesis, name, SHARD)] == [b"before", b"closed"]
+
+
+@pytest.mark.parametrize("state, code", [
+    ("disabled", "KMSDisabledException"), ("pending-deletion", "KMSInvalidStateException"), ("missing", "KMSNotFoundException"),
+    ("access-denied", "KMSAccessDeniedException"), ("throttled", "KMSThrottlingException"), ("not-subscribed", "KMSOptInRequired"),
+])
+def test_a_key_that_may_not_be_used_gives_the_services_error(shared_server, client, state, code):
+    kinesis = client("kinesis")
+    name, plain, key = make(kinesis), make(kinesis), f"alias/{state}"
+    kinesis.start_stream_encryption(StreamName=name, EncryptionType="KMS", KeyId=key)
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"one")
+    assert "is " + state in command(shared_server, "keys", "set", key, state).stdout
+    assert any(line.split()[:2] == [key, state] for line in command(shared_server, "keys").stdout.splitlines())
+    at = kinesis.get_shard_iterator(StreamName=name, ShardId=SHARD, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    with refused(code):
+        kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"two")
+    with refused(code):
+        kinesis.put_records(StreamName=name, Records=[{"PartitionKey": "k", "Data": b"three"}])
+    with refused(code):
+        kinesis.get_records(ShardIterator=at)
+    with refused(code):
+        kinesis.start_stream_encryption(StreamName=plain, EncryptionType="KMS", KeyId=key)
+    assert kinesis.describe_stream_summary(StreamName=plain)["StreamDescriptionSummary"]["EncryptionType"] == "NONE"
+    kinesis.put_record(StreamName=plain, PartitionKey="k", Data=b"as ever")
+    command(shared_server, "keys", "set", key, "enabled")
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"four")
+    assert [record["Data"] for record in read_shard(kinesis, name, SHARD)] == [b"one", b"four"]
+
+
+def test_the_states_of_keys_are_kept(server):
+    kinesis = server.client("kinesis")
+    name = make(kinesis)
+    kinesis.start_stream_encryption(StreamName=name, EncryptionType="KMS", KeyId="alias/a")
+    command(server, "keys", "set", "alias/a", "disabled")
+    server.kill()
+    server.start()
+    with refused("KMSDisabledException"):
+        kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"x")

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use base::{Clock, Random, Tasks};
+use base::{Clock, Random, Scope, Tasks};
 use engine_catalog::Catalog;
 use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
-use engine_log::streams::{Kind, Mode, Streams};
-use engine_log::{KeyStore, Log, LogOptions, Partition};
+use engine_log::streams::{Kind, Mode, StreamError, Streams};
+use engine_log::{KeyState, KeyStore, Log, LogOptions, Partition};
 use engine_sql::{Engine, Settings};
 use protocol_aws::Gateway;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use service_athena::Athena;
 use service_firehose::Firehose;
@@ -26,6 +27,17 @@ use crate::metrics::{Metrics, describe, line};
 
 const META_FILE: &str = "meta.redb";
 const INSTALLATION: Keyspace<(), String> = Keyspace::new("catchment/installation");
+
+/// A key that streams are encrypted with, as it is shown and set.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    #[serde(default)]
+    pub scope: Scope,
+    /// As it is named in `StartStreamEncryption`.
+    pub key: String,
+    pub state: KeyState,
+}
 
 /// Everything that runs.
 #[derive(Clone)]
@@ -162,6 +174,16 @@ impl Platform {
     /// Why the log takes no writes, where it takes none.
     pub(crate) fn refusing_writes(&self) -> Option<String> {
         self.log.status().poisoned
+    }
+
+    /// The keys that streams are encrypted with, and those that are not enabled.
+    pub(crate) fn keys(&self) -> Result<Vec<Key>, MetaError> {
+        let all = self.streams.keys()?.into_iter();
+        Ok(all.map(|((scope, key), state)| Key { scope, key, state }).collect())
+    }
+
+    pub(crate) async fn set_key(&self, key: &Key) -> Result<(), StreamError> {
+        self.streams.set_key_state(&key.scope, &key.key, key.state).await
     }
 
     /// What `catchment status` shows.

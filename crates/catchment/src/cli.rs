@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Streams(StreamsArguments),
     /// Make chosen operations on chosen streams fail or take longer, to test producers and consumers.
     Faults(FaultsArguments),
+    /// Show the keys that streams are encrypted with, and say what one may be used for.
+    Keys(KeysArguments),
     /// Work out sizes before you build.
     Plan {
         #[command(subcommand)]
@@ -268,6 +270,51 @@ pub(crate) enum FaultsCommand {
         /// Only this one.
         id: Option<u64>,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct KeysArguments {
+    #[command(flatten)]
+    pub server: Endpoint,
+    #[command(subcommand)]
+    pub command: Option<KeysCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Show the keys in use, and those that are not enabled.
+    List,
+    /// Say what a key may be used for, as its administrators would: puts to and reads from streams that are encrypted
+    /// with one that is not enabled fail with the service's errors.
+    Set {
+        /// As it is named in StartStreamEncryption: an id, an ARN or an alias.
+        key: String,
+        state: KeyStateName,
+        /// The account of the streams. [default: 000000000000]
+        #[arg(long)]
+        account: Option<String>,
+        /// The region of the streams. [default: us-east-1]
+        #[arg(long)]
+        region: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum KeyStateName {
+    Enabled,
+    /// KMSDisabledException.
+    Disabled,
+    /// KMSInvalidStateException.
+    PendingDeletion,
+    /// KMSNotFoundException.
+    Missing,
+    /// KMSAccessDeniedException.
+    AccessDenied,
+    /// KMSThrottlingException.
+    Throttled,
+    /// KMSOptInRequired.
+    NotSubscribed,
 }
 
 #[derive(Args)]

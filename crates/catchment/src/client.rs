@@ -152,11 +152,17 @@ impl Client {
 
     /// Reads one of our own pages.
     pub(crate) async fn page(&self, path: &str) -> Result<Bytes> {
-        self.own(Method::GET, path, Bytes::new()).await
+        self.own_bytes(Method::GET, path, Bytes::new()).await
     }
 
-    /// Speaks to one of our own pages.
-    pub(crate) async fn own(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
+    /// Speaks JSON to one of our own pages.
+    pub(crate) async fn own(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let answer = self.own_bytes(method, path, body.into()).await?;
+        serde_json::from_slice(&answer).context("the answer is none of catchment's")
+    }
+
+    async fn own_bytes(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}{path}", self.endpoint).parse()?;

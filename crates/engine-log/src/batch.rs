@@ -9,7 +9,7 @@ use base::Millis;
 use bytes::Bytes;
 
 use crate::LogError;
-use crate::encryption::{self, DataKey, KeyStore};
+use crate::encryption::{self, DataKey, KeyStore, Sealed};
 use crate::frame::{self, HEADER_BYTES};
 use crate::partition::Partition;
 
@@ -46,8 +46,10 @@ impl Batch {
         }
     }
 
-    /// Encrypts the values of all records, of which there are none yet.
+    /// Encrypts the values of all records, of which there are none yet. Fails with [`LogError::Key`] where the key may
+    /// not be used.
     pub fn encrypt(&mut self, keys: &KeyStore, key: DataKey) -> Result<(), LogError> {
+        key.check_usable().map_err(LogError::Key)?;
         let prefix = keys.nonce_prefix().map_err(|error| LogError::Io(error.to_string()))?;
         self.encryption = Some((key, prefix));
         Ok(())
@@ -188,8 +190,8 @@ pub struct Record {
 pub(crate) enum Unreadable {
     /// It has a form that this reader does not know, such as compression.
     Form,
-    /// A value was encrypted with a key that is not there.
-    Key,
+    /// A value was encrypted and cannot be decrypted.
+    Sealed(Sealed),
 }
 
 /// Whether the batch's own checksum holds.
@@ -208,11 +210,13 @@ pub(crate) fn visit(
     keys: Option<&KeyStore>,
     each: &mut dyn FnMut(Record) -> bool,
 ) -> Result<(), Unreadable> {
+    let mut refused = Sealed::Undecryptable;
     match visit_plain(batch, base_offset, arrival_ms, &mut |record, header| {
         let Some(header) = header else {
             return Some(each(record));
         };
-        let data = keys?.open_value(&header, &record.key, &record.data)?;
+        let opened = keys?.open_value(&header, &record.key, &record.data);
+        let data = opened.map_err(|why| refused = why).ok()?;
         Some(each(Record {
             data,
             is_encrypted: true,
@@ -220,7 +224,7 @@ pub(crate) fn visit(
         }))
     }) {
         Some(Some(())) => Ok(()),
-        Some(None) => Err(Unreadable::Key),
+        Some(None) => Err(Unreadable::Sealed(refused)),
         None => Err(Unreadable::Form),
     }
 }

@@ -15,6 +15,7 @@ use parking_lot::RwLock;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
+use serde::{Deserialize, Serialize};
 
 const MASTER_BYTES: usize = 32;
 const ID_BYTES: usize = 16;
@@ -24,6 +25,20 @@ pub(crate) const HEADER_VALUE_BYTES: usize = ID_BYTES + NONCE_LEN;
 pub(crate) const TAG_BYTES: usize = MAX_TAG_LEN;
 
 type KeyId = [u8; ID_BYTES];
+
+/// What a key may be used for now. Records are neither encrypted nor decrypted with one that is not enabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    #[default]
+    Enabled,
+    Disabled,
+    PendingDeletion,
+    Missing,
+    AccessDenied,
+    Throttled,
+    NotSubscribed,
+}
 
 /// The data keys. Clones share them.
 #[derive(Clone)]
@@ -40,6 +55,16 @@ struct Inner {
 pub struct DataKey {
     id: KeyId,
     key: Arc<LessSafeKey>,
+    state: Arc<RwLock<KeyState>>,
+}
+
+/// Why an encrypted value cannot be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sealed {
+    /// It is not what was encrypted with this installation's key.
+    Undecryptable,
+    /// Its key may not be used now.
+    Unusable(KeyState),
 }
 
 impl KeyStore {
@@ -103,9 +128,15 @@ impl KeyStore {
         let key = DataKey {
             id,
             key: Arc::new(LessSafeKey::new(key)),
+            state: Arc::default(),
         };
-        self.0.keys.write().insert(id, key.clone());
-        key
+        // Another thread may have been first, and its state is the one that counts.
+        self.0.keys.write().entry(id).or_insert(key).clone()
+    }
+
+    /// Says what the key of this name may be used for from now on. Not kept over a restart.
+    pub fn set_state(&self, name: &str, state: KeyState) {
+        *self.key(name).state.write() = state;
     }
 
     /// The first bytes of the nonces of one batch, never the same twice.
@@ -116,22 +147,28 @@ impl KeyStore {
     }
 
     /// The value behind a header, if it is what was encrypted with this partition key.
-    pub(crate) fn open_value(&self, header: &[u8], partition_key: &[u8], sealed: &[u8]) -> Option<Bytes> {
-        let (id, nonce) = header.split_first_chunk::<ID_BYTES>()?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    pub(crate) fn open_value(&self, header: &[u8], partition_key: &[u8], sealed: &[u8]) -> Result<Bytes, Sealed> {
+        let (id, nonce) = header.split_first_chunk::<ID_BYTES>().ok_or(Sealed::Undecryptable)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Sealed::Undecryptable)?;
+        let key = self.by_id(*id);
+        key.check_usable().map_err(Sealed::Unusable)?;
         let mut value = sealed.to_vec();
-        let length = self
-            .by_id(*id)
-            .key
-            .open_in_place(nonce, Aad::from(partition_key), &mut value)
-            .ok()?
-            .len();
+        let opened = key.key.open_in_place(nonce, Aad::from(partition_key), &mut value);
+        let length = opened.map_err(|_| Sealed::Undecryptable)?.len();
         value.truncate(length);
-        Some(value.into())
+        Ok(value.into())
     }
 }
 
 impl DataKey {
+    /// Fails with the state of a key that is not enabled.
+    pub fn check_usable(&self) -> Result<(), KeyState> {
+        match *self.state.read() {
+            KeyState::Enabled => Ok(()),
+            state => Err(state),
+        }
+    }
+
     /// Encrypts a value in place and gives its tag and the header that goes with it.
     pub(crate) fn seal(
         &self,
@@ -189,16 +226,25 @@ mod tests {
         assert_ne!(value, b"data");
         value.extend(tag);
         let open = |keys: &KeyStore, header: &[u8], key: &[u8], value: &[u8]| keys.open_value(header, key, value);
-        assert_eq!(open(&keys, &header, b"key", &value).as_deref(), Some(&b"data"[..]));
-        assert_eq!(open(&keys, &header, b"other", &value), None);
-        assert_eq!(open(&others, &header, b"key", &value), None);
+        let closed = Err(Sealed::Undecryptable);
+        assert_eq!(open(&keys, &header, b"key", &value).as_deref(), Ok(&b"data"[..]));
+        assert_eq!(open(&keys, &header, b"other", &value), closed);
+        assert_eq!(open(&others, &header, b"key", &value), closed);
         let mut flipped = value.clone();
         flipped[0] ^= 1;
-        assert_eq!(open(&keys, &header, b"key", &flipped), None);
+        assert_eq!(open(&keys, &header, b"key", &flipped), closed);
         let mut of_another = header;
         of_another[..ID_BYTES].copy_from_slice(&keys.key("alias/b").id);
-        assert_eq!(open(&keys, &of_another, b"key", &value), None);
-        assert_eq!(open(&keys, &header[..20], b"key", &value), None);
+        assert_eq!(open(&keys, &of_another, b"key", &value), closed);
+        assert_eq!(open(&keys, &header[..20], b"key", &value), closed);
+        keys.set_state("alias/a", KeyState::Disabled);
+        assert_eq!(
+            open(&keys, &header, b"key", &value),
+            Err(Sealed::Unusable(KeyState::Disabled))
+        );
+        assert_eq!(keys.key("alias/b").check_usable(), Ok(()), "another key");
+        keys.set_state("alias/a", KeyState::Enabled);
+        assert_eq!(open(&keys, &header, b"key", &value).as_deref(), Ok(&b"data"[..]));
     }
 
     #[test]
@@ -212,7 +258,7 @@ mod tests {
         let (tag, header) = first.key("k").seal([0; 8], 0, b"", &mut value);
         value.extend(tag);
         let again = KeyStore::open(&path).expect("reads");
-        assert_eq!(again.open_value(&header, b"", &value).as_deref(), Some(&b"data"[..]));
+        assert_eq!(again.open_value(&header, b"", &value).as_deref(), Ok(&b"data"[..]));
         std::fs::write(&path, b"short").expect("writes");
         assert!(KeyStore::open(&path).is_err());
     }

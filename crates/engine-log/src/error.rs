@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::encryption::KeyState;
+
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
     /// No room on the disk. Nothing was appended; append again when there is room.
@@ -33,6 +35,9 @@ pub enum LogError {
     /// Records were encrypted with a key that this installation does not have, or they were tampered with.
     #[error("records of the partition cannot be decrypted")]
     Undecryptable,
+    /// The key that records are encrypted with may not be used now. Nothing was appended or read.
+    #[error("the key that records are encrypted with is {0:?}")]
+    Key(KeyState),
     /// Records are in the tier, which is not to be had.
     #[error("records that were moved to the tier cannot be read: {0}")]
     Tier(String),

@@ -28,7 +28,7 @@ mod writer;
 mod tests;
 
 pub use batch::{Batch, Record};
-pub use encryption::{DataKey, KeyStore};
+pub use encryption::{DataKey, KeyState, KeyStore};
 pub use error::LogError;
 pub use figures::LatencyFigures;
 pub use log::{APPEND_BYTES_MAX, Durability, Log, LogOptions};

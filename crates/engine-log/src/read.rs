@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::LogError;
 use crate::batch::{self, Record, Unreadable};
+use crate::encryption::Sealed;
 use crate::files::Kind;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::log::{Log, Shared};
@@ -163,7 +164,7 @@ fn read(
         records_max,
         cursor: from,
         full: false,
-        undecryptable: false,
+        sealed: None,
     };
     let mut start_offset = start_offset(shared, partition)?;
     while !reader.full {
@@ -179,8 +180,12 @@ fn read(
             other => other?,
         }
     }
-    if reader.undecryptable {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, LogError::Undecryptable));
+    if let Some(sealed) = reader.sealed {
+        let why = match sealed {
+            Sealed::Undecryptable => LogError::Undecryptable,
+            Sealed::Unusable(state) => LogError::Key(state),
+        };
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     let end_offset = partition.state().end;
     Ok(Records {
@@ -271,7 +276,7 @@ struct Reader {
     /// The next offset to look for.
     cursor: u64,
     full: bool,
-    undecryptable: bool,
+    sealed: Option<Sealed>,
 }
 
 impl Reader {
@@ -394,8 +399,8 @@ impl Reader {
         match read {
             Ok(()) => {}
             // What was found before it is given; who comes for this one learns of it.
-            Err(Unreadable::Key) => {
-                self.undecryptable = self.records.is_empty();
+            Err(Unreadable::Sealed(why)) => {
+                self.sealed = Some(why).filter(|_| self.records.is_empty());
                 self.full = true;
                 return;
             }

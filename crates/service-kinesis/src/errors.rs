@@ -1,8 +1,8 @@
 //! What goes wrong, in the service's own words.
 
 use base::Scope;
-use engine_log::LogError;
 use engine_log::streams::StreamError;
+use engine_log::{KeyState, LogError};
 use protocol_aws::AwsError;
 use store_meta::MetaError;
 
@@ -96,8 +96,41 @@ pub(crate) fn from_log(scope: &Scope, stream: &str, error: LogError) -> AwsError
             "KMSNotFoundException",
             format!("The key that records of stream {stream} were encrypted with was not found."),
         ),
+        LogError::Key(state) => key_unusable(state),
+        LogError::Tier(_) => AwsError::unavailable(sentence(&error.to_string())),
         other => AwsError::internal(other),
     }
+}
+
+/// The service's errors for keys that may not be used, with its texts (API reference, PutRecord, "Errors").
+pub(crate) fn key_unusable(state: KeyState) -> AwsError {
+    let (code, message) = match state {
+        KeyState::AccessDenied => (
+            "KMSAccessDeniedException",
+            "The ciphertext references a key that doesn't exist or that you don't have access to.",
+        ),
+        KeyState::Enabled | KeyState::Disabled => (
+            "KMSDisabledException",
+            "The request was rejected because the specified customer master key (CMK) isn't enabled.",
+        ),
+        KeyState::PendingDeletion => (
+            "KMSInvalidStateException",
+            "The request was rejected because the state of the specified resource isn't valid for this request.",
+        ),
+        KeyState::Missing => (
+            "KMSNotFoundException",
+            "The request was rejected because the specified entity or resource can't be found.",
+        ),
+        KeyState::NotSubscribed => (
+            "KMSOptInRequired",
+            "The AWS access key ID needs a subscription for the service.",
+        ),
+        KeyState::Throttled => (
+            "KMSThrottlingException",
+            "The request was denied due to request throttling.",
+        ),
+    };
+    AwsError::new(code, message)
 }
 
 pub(crate) fn from_streams(scope: &Scope, stream: &str, error: StreamError) -> AwsError {

@@ -4,7 +4,7 @@ use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
 
 use crate::Call;
-use crate::errors::{ChangeError, invalid_argument};
+use crate::errors::{self, ChangeError, invalid_argument};
 use crate::shapes::{active, named};
 
 #[derive(Deserialize)]
@@ -27,6 +27,11 @@ impl Input {
         let id = named(call.scope(), self.stream_name.as_deref(), self.stream_arn.as_deref())?;
         if self.encryption_type != "KMS" {
             return Err(invalid_argument("EncryptionType must be KMS."));
+        }
+        if is_encrypted {
+            call.streams
+                .check_key(&id.scope, &self.key_id)
+                .map_err(errors::key_unusable)?;
         }
         let changed = call.streams.alter_info(&id, move |info| {
             active(info)?;

@@ -1,6 +1,6 @@
 //! `catchment faults`: makes chosen calls fail or take longer.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use http::Method;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
     let client = Client::new(&arguments.server.endpoint);
     runtime()?.block_on(async {
         match &arguments.command {
-            None | Some(FaultsCommand::List) => show(&ask(&client, Method::GET, PAGE, None).await?),
+            None | Some(FaultsCommand::List) => show(&client.own(Method::GET, PAGE, None).await?),
             Some(FaultsCommand::Add(fault)) => {
                 if fault.error.is_none() && fault.delay_ms.is_none() {
                     bail!("give --error, --delay-ms or both");
@@ -41,23 +41,17 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
                 if let Some(count) = fault.count {
                     body["count"] = count.into();
                 }
-                let set = ask(&client, Method::POST, PAGE, Some(&body)).await?;
+                let set = client.own(Method::POST, PAGE, Some(&body)).await?;
                 say!("fault {} is set", set["id"]);
             }
             Some(FaultsCommand::Clear { id }) => {
                 let path = id.map_or_else(|| PAGE.to_owned(), |id| format!("{PAGE}/{id}"));
-                let cleared = ask(&client, Method::DELETE, &path, None).await?;
+                let cleared = client.own(Method::DELETE, &path, None).await?;
                 say!("{} cleared", cleared["cleared"]);
             }
         }
         Ok(())
     })
-}
-
-async fn ask(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let answer = client.own(method, path, body.into()).await?;
-    serde_json::from_slice(&answer).context("the answer is none of catchment's")
 }
 
 fn show(faults: &Value) {

@@ -2,6 +2,7 @@
 
 mod completions;
 mod faults;
+mod keys;
 mod plan;
 mod put;
 pub(crate) mod serve;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Put(arguments) => put::run(&arguments),
         Command::Tail(arguments) => tail::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Streams(arguments) => streams::run(&arguments),
         Command::Plan {
             what:

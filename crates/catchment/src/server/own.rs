@@ -6,10 +6,11 @@ use protocol_aws::{Body, empty_body, full_body};
 use serde_json::{Map, Value, json};
 
 use super::Shared;
+use crate::assembly::Key;
 use crate::faults;
 
-/// A fault is a small document.
-const FAULT_BYTES_MAX: usize = 64 << 10;
+/// What our own pages take are small documents.
+const DOCUMENT_BYTES_MAX: usize = 64 << 10;
 
 /// The answer to a request for one of our own pages; `None` for everything else.
 pub(crate) async fn answer(shared: &Shared, request: &mut Request<Body>) -> Option<Response<Body>> {
@@ -20,6 +21,9 @@ pub(crate) async fn answer(shared: &Shared, request: &mut Request<Body>) -> Opti
     if let Some(id) = path.strip_prefix("/_catchment/faults") {
         let id = id.to_owned();
         return Some(faults(shared, &id, request).await);
+    }
+    if path == "/_catchment/keys" {
+        return Some(keys(shared, request).await);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Some(text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".into()));
@@ -37,9 +41,42 @@ pub(crate) async fn answer(shared: &Shared, request: &mut Request<Body>) -> Opti
     })
 }
 
+fn refused(status: StatusCode, why: &str) -> Response<Body> {
+    text(status, "application/json", json!({ "error": why }).to_string())
+}
+
+/// Lists the keys that streams are encrypted with, and says what one may be used for.
+async fn keys(shared: &Shared, request: &mut Request<Body>) -> Response<Body> {
+    if !shared.is_open {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "keys can be managed on servers without access keys only",
+        );
+    }
+    match *request.method() {
+        Method::GET | Method::HEAD => match shared.platform.keys() {
+            Ok(keys) => json_page(&json!({ "keys": keys })),
+            Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        },
+        Method::POST => {
+            let body = std::mem::replace(request.body_mut(), empty_body());
+            let key = read_small(body).await.ok_or_else(|| "it could not be read".to_owned());
+            let key = key.and_then(|body| serde_json::from_slice::<Key>(&body).map_err(|error| error.to_string()));
+            let key = match key {
+                Ok(key) => key,
+                Err(why) => return refused(StatusCode::BAD_REQUEST, &format!("the key's state is not clear: {why}")),
+            };
+            match shared.platform.set_key(&key).await {
+                Ok(()) => json_page(&json!(key)),
+                Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+            }
+        }
+        _ => refused(StatusCode::METHOD_NOT_ALLOWED, "GET and POST only"),
+    }
+}
+
 /// Lists, sets and clears faults. Whoever may call a server with access keys must not be hit by whoever may not.
 async fn faults(shared: &Shared, id: &str, request: &mut Request<Body>) -> Response<Body> {
-    let refused = |status, why: &str| text(status, "application/json", json!({ "error": why }).to_string());
     if !shared.is_open {
         return refused(
             StatusCode::FORBIDDEN,
@@ -51,7 +88,7 @@ async fn faults(shared: &Shared, id: &str, request: &mut Request<Body>) -> Respo
         (Method::GET | Method::HEAD, "") => json_page(&json!({ "faults": faults.list() })),
         (Method::POST, "") => {
             let body = std::mem::replace(request.body_mut(), empty_body());
-            let Some(body) = read_fault(body).await else {
+            let Some(body) = read_small(body).await else {
                 return refused(StatusCode::BAD_REQUEST, "the fault could not be read");
             };
             match faults::parse(&body).and_then(|fault| faults.add(fault)) {
@@ -68,14 +105,14 @@ async fn faults(shared: &Shared, id: &str, request: &mut Request<Body>) -> Respo
     }
 }
 
-/// `None` where it breaks off or is too large for a fault.
-async fn read_fault(mut body: Body) -> Option<Vec<u8>> {
+/// `None` where it breaks off or is larger than what our own pages take.
+async fn read_small(mut body: Body) -> Option<Vec<u8>> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.ok()?.into_data() {
             read.extend_from_slice(&data);
         }
-        if read.len() > FAULT_BYTES_MAX {
+        if read.len() > DOCUMENT_BYTES_MAX {
             return None;
         }
     }

@@ -5,6 +5,7 @@
 //! its caller has gone, so that memory and store never disagree.
 
 mod hash;
+mod keys;
 mod model;
 mod reshard;
 #[cfg(test)]
@@ -119,8 +120,7 @@ impl Stream {
         let mut open = open.map(|(index, shard)| (shard.last_hash, index)).collect::<Vec<_>>();
         open.sort_unstable();
         let encryption = info.encryption_key.as_ref().zip(log.keys());
-        let encryption = encryption
-            .map(|(key, keys)| keys.key(&format!("{}/{}/{key}", info.id.scope.account, info.id.scope.region)));
+        let encryption = encryption.map(|(key, keys)| keys.key(&keys::full_name(&info.id.scope, key)));
         Self {
             info,
             partitions,
@@ -184,6 +184,7 @@ impl Streams {
         tasks: Tasks,
         state_delay: Duration,
     ) -> Result<Self, StreamError> {
+        keys::load(&log, &meta)?;
         let infos = meta.read(|snapshot| snapshot.scan(&STREAMS, &(), None, usize::MAX))?;
         let mut streams = BTreeMap::new();
         let mut known = HashSet::new();
