@@ -8,9 +8,10 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base::Millis;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc as queue, oneshot};
 
 use crate::LogError;
@@ -32,6 +33,10 @@ pub(crate) const PAGE_BYTES: u64 = 4096;
 const FIRST_FILE_BYTES: u64 = 8 << 20;
 /// The next file is prepared once one in so many bytes of the present one is used.
 const PREPARE_SHARE: u64 = 4;
+
+/// How long the thread looks for the next job before it sleeps. A lone producer's next record comes a round trip after
+/// the answer to the last, and waking a thread takes a good part of what a fast disk's sync does.
+const LOOK_MAX: Duration = Duration::from_micros(150);
 
 const ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
 
@@ -115,7 +120,7 @@ impl Writer {
         let mut closing: Option<oneshot::Sender<()>> = None;
         let mut carried = None;
         // After a request to close, the queue takes no more and ends once it is empty.
-        while let Some(first) = carried.take().or_else(|| self.queue.blocking_recv()) {
+        while let Some(first) = carried.take().or_else(|| self.receive()) {
             let mut group = Vec::new();
             let mut fence = None;
             let mut bytes = 0;
@@ -160,6 +165,19 @@ impl Writer {
             // Whoever asked may have gone by now.
             let _ = closed.send(());
         }
+    }
+
+    /// The next job; `None` where there will be none.
+    fn receive(&mut self) -> Option<Job> {
+        let began = Instant::now();
+        while began.elapsed() < LOOK_MAX {
+            match self.queue.try_recv() {
+                Ok(job) => return Some(job),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => std::hint::spin_loop(),
+            }
+        }
+        self.queue.blocking_recv()
     }
 
     fn commit(&mut self, group: Vec<Append>) {

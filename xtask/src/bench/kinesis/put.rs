@@ -1,5 +1,7 @@
 //! PutRecords and PutRecord, durable.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -71,12 +73,24 @@ fn warm_up(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// PutRecord over one and over many connections, beside the disk's own sync.
+/// PutRecord over one and over many connections, beside what it cannot be faster than: the disk's own sync and the
+/// round trip of a call that touches no disk.
 pub(super) fn single(bench: &Bench<'_>) -> Result<()> {
     const BYTES: usize = 1024;
     let (server, directory) = bench.server()?;
     server.create("single", USUAL_SHARDS)?;
     let requests = bodies("single", BYTES, 1);
+    let seconds = bench.arguments.seconds.div_ceil(2);
+    let round_trips = load::run(server.address, &[request("DescribeLimits", b"{}")], 1, seconds)?;
+    let round_trip = round_trips.percentile(0.5);
+    Line {
+        name: "DescribeLimits, 1 connection",
+        rate: None,
+        p50: Some(round_trip),
+        p99: Some(round_trips.percentile(0.99)),
+        note: "a round trip without the disk".to_owned(),
+    }
+    .print();
     let connections = bench.arguments.connections;
     for connections in [1, connections, connections * 8] {
         // The disk changes from one minute to the next, so it is asked again just before.
@@ -85,14 +99,17 @@ pub(super) fn single(bench: &Bench<'_>) -> Result<()> {
         } else {
             None
         };
-        let done = load::run(
-            server.address,
-            &requests,
-            connections,
-            bench.arguments.seconds.div_ceil(2),
-        )?;
+        let done = load::run(server.address, &requests, connections, seconds)?;
         let p50 = done.percentile(0.5);
-        let compared = disk.map(|disk| format!("p50 is {:.2} of the disk's", p50.as_secs_f64() / disk.as_secs_f64()));
+        let compared = disk.map(|disk| {
+            let of = |other: Duration| p50.as_secs_f64() / other.as_secs_f64();
+            let both = disk + round_trip;
+            format!(
+                "p50 is {:.2} of the disk's, {:.2} of disk and round trip",
+                of(disk),
+                of(both)
+            )
+        });
         Line {
             name: &match connections {
                 1 => format!("PutRecord of {BYTES} B, 1 connection"),
