@@ -2,6 +2,7 @@ mod crash;
 mod damage;
 mod faults;
 mod histories;
+mod rot;
 
 use std::path::Path;
 use std::sync::Arc;
