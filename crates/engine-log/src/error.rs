@@ -33,6 +33,9 @@ pub enum LogError {
     /// Records were encrypted with a key that this installation does not have, or they were tampered with.
     #[error("records of the partition cannot be decrypted")]
     Undecryptable,
+    /// Records are in the tier, which is not to be had.
+    #[error("records that were moved to the tier cannot be read: {0}")]
+    Tier(String),
     /// The log has been closed.
     #[error("the log is closed")]
     Closed,

@@ -25,6 +25,17 @@ pub(crate) fn sidecar_path(directory: &Path, file: u32) -> PathBuf {
     directory.join(format!("{file:010}.idx"))
 }
 
+/// The index of the object of a file and a group.
+pub(crate) fn tier_index_path(directory: &Path, file: u32, group: u64) -> PathBuf {
+    directory.join(format!("{file:010}-{group}.tier"))
+}
+
+/// The file and the group of an object's index, from its name.
+pub(crate) fn tiered_of(path: &Path) -> Option<(u32, u64)> {
+    let (file, group) = path.file_name()?.to_str()?.strip_suffix(".tier")?.split_once('-')?;
+    Some((file.parse().ok()?, group.parse().ok()?))
+}
+
 /// The number of a log file, from its name.
 pub(crate) fn number_of(path: &Path) -> Option<u32> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".log")?;
@@ -75,7 +86,7 @@ pub(crate) fn read_file_header(bytes: &[u8], file: u32) -> FileHeader {
     }
 }
 
-/// Open log files and sidecars for reading.
+/// Open log files and indexes for reading.
 #[derive(Debug, Default)]
 pub(crate) struct Handles(Mutex<HashMap<(u32, Kind), Arc<File>>>);
 
@@ -83,6 +94,8 @@ pub(crate) struct Handles(Mutex<HashMap<(u32, Kind), Arc<File>>>);
 pub(crate) enum Kind {
     Log,
     Sidecar,
+    /// The index of the object of this group.
+    Tier(u64),
 }
 
 impl Handles {
@@ -93,6 +106,7 @@ impl Handles {
         let path = match kind {
             Kind::Log => log_path(directory, file),
             Kind::Sidecar => sidecar_path(directory, file),
+            Kind::Tier(group) => tier_index_path(directory, file, group),
         };
         let opened = Arc::new(File::open(path)?);
         self.put(file, kind, opened.clone());
@@ -110,10 +124,8 @@ impl Handles {
         handles.insert((file, kind), handle);
     }
 
-    pub(crate) fn forget(&self, file: u32) {
-        let mut handles = self.0.lock();
-        handles.remove(&(file, Kind::Log));
-        handles.remove(&(file, Kind::Sidecar));
+    pub(crate) fn forget(&self, file: u32, kind: Kind) {
+        self.0.lock().remove(&(file, kind));
     }
 }
 

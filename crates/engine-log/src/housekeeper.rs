@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use crate::files::{self, Kind};
 use crate::log::Shared;
-use crate::partition::Partition;
+use crate::partition::{Home, Partition};
 use crate::recovery::{self, FileInfo};
 
 /// Zeros are written in pieces of this size, each a chance to stop.
@@ -180,6 +180,7 @@ impl Housekeeper {
                 has_ends: true,
             },
         );
+        shared.sealed.notify_one();
         Ok(())
     }
 
@@ -199,26 +200,13 @@ impl Housekeeper {
                 .collect::<Vec<_>>()
         };
         for (number, partitions) in candidates {
-            let readable = |id: &u64| {
-                let Some(partition) = shared.partition(*id) else {
-                    return false;
-                };
-                let oldest_ms = now_ms.saturating_sub(partition.retention_ms());
-                let state = partition.state();
-                state
-                    .piece_of(number)
-                    .is_some_and(|piece| piece.last_arrival_ms >= oldest_ms && piece.end > state.start)
-            };
-            if partitions.iter().any(readable) {
+            if partitions
+                .iter()
+                .any(|id| shared.is_readable(*id, number, Home::File, now_ms))
+            {
                 continue;
             }
-            for partition in partitions.iter().filter_map(|id| shared.partition(*id)) {
-                let mut state = partition.state();
-                if let Some(end) = state.piece_of(number).map(|piece| piece.end) {
-                    state.start = state.start.max(end);
-                    state.pieces.retain(|piece| piece.file != number);
-                }
-            }
+            shared.forget_pieces(&partitions, number, Home::File);
             shared.files.lock().remove(&number);
             if let Err(error) = self.remove(number) {
                 tracing::error!(%error, file = number, "a log file could not be removed");
@@ -229,7 +217,8 @@ impl Housekeeper {
     /// Removes a file, or keeps it for reuse where it has the full size and no other is kept.
     fn remove(&self, number: u32) -> io::Result<()> {
         let shared = &self.shared;
-        shared.handles.forget(number);
+        shared.handles.forget(number, Kind::Log);
+        shared.handles.forget(number, Kind::Sidecar);
         match std::fs::remove_file(files::sidecar_path(&shared.directory, number)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

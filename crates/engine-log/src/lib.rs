@@ -16,12 +16,14 @@ mod frame;
 pub mod fuzzing;
 mod housekeeper;
 mod log;
+mod mover;
 mod partition;
 mod read;
 mod recovery;
 mod sidecar;
 mod status;
 pub mod streams;
+mod tier;
 mod writer;
 
 #[cfg(test)]

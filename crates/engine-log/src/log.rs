@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, mpsc as channel};
 use std::thread::JoinHandle;
 
-use base::{Clock, Tasks};
+use base::{Clock, Millis, Tasks};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use store_objects::Remote;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use crate::LogError;
 use crate::batch::Batch;
@@ -18,9 +19,11 @@ use crate::encryption::KeyStore;
 use crate::figures::Latencies;
 use crate::files::Handles;
 use crate::housekeeper::{Chore, Housekeeper};
-use crate::partition::Partition;
+use crate::mover::Mover;
+use crate::partition::{Home, Partition};
 use crate::recovery::{self, FileInfo};
 use crate::status::{Quarantined, Status};
+use crate::tier::Tiered;
 use crate::writer::{Append, Appended, Fence, Job, PAGE_BYTES, Writer};
 
 /// How many appends may wait for the writer, and how many bytes they may hold together.
@@ -48,6 +51,8 @@ pub struct LogOptions {
     pub file_bytes: u64,
     /// With which keys values are encrypted, where they are to be.
     pub keys: Option<KeyStore>,
+    /// Where finished records go that are to leave this disk.
+    pub tier: Option<Remote>,
     pub clock: Clock,
     pub tasks: Tasks,
 }
@@ -59,6 +64,7 @@ impl LogOptions {
             durability: Durability::default(),
             file_bytes: FILE_BYTES,
             keys: None,
+            tier: None,
             clock,
             tasks,
         }
@@ -67,9 +73,9 @@ impl LogOptions {
 
 /// A handle on the log; clones share it. The last one to go finishes what is queued and closes the files.
 #[derive(Clone)]
-pub struct Log(Arc<Inner>);
+pub struct Log(pub(crate) Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     shared: Arc<Shared>,
     jobs: Option<mpsc::Sender<Job>>,
     queue_bytes: Arc<Semaphore>,
@@ -82,6 +88,7 @@ pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) disk: Disk,
     pub(crate) keys: Option<KeyStore>,
+    pub(crate) tier: Option<Remote>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) durability: Durability,
@@ -90,6 +97,12 @@ pub(crate) struct Shared {
     pub(crate) partitions: RwLock<HashMap<u64, Partition>>,
     /// Finished files.
     pub(crate) files: Mutex<BTreeMap<u32, FileInfo>>,
+    /// Told when there is one more.
+    pub(crate) sealed: Arc<Notify>,
+    /// Objects in the tier, by file and group.
+    pub(crate) tiered: Mutex<BTreeMap<(u32, u64), Tiered>>,
+    /// Why the last attempt to move records there failed, until one succeeds.
+    pub(crate) tier_failure: Mutex<Option<String>>,
     /// The newest file with durable content, and how much.
     pub(crate) begun_file: AtomicU32,
     pub(crate) begun_bytes: AtomicU64,
@@ -118,6 +131,29 @@ impl Shared {
     pub(crate) fn partition(&self, id: u64) -> Option<Partition> {
         self.partitions.read().get(&id).cloned()
     }
+
+    /// Whether anybody may still read what the partition has there of a file.
+    pub(crate) fn is_readable(&self, partition: u64, file: u32, home: Home, now_ms: Millis) -> bool {
+        let Some(partition) = self.partition(partition) else {
+            return false;
+        };
+        let oldest_ms = now_ms.saturating_sub(partition.retention_ms());
+        let state = partition.state();
+        state
+            .piece_at(file, home)
+            .is_some_and(|piece| piece.last_arrival_ms >= oldest_ms && piece.end > state.start)
+    }
+
+    /// Drops the partitions' pieces of a file that nobody can read any more.
+    pub(crate) fn forget_pieces(&self, partitions: &[u64], file: u32, home: Home) {
+        for partition in partitions.iter().filter_map(|id| self.partition(*id)) {
+            let mut state = partition.state();
+            if let Some(end) = state.piece_at(file, home).map(|piece| piece.end) {
+                state.start = state.start.max(end);
+                state.pieces.retain(|piece| piece.file != file);
+            }
+        }
+    }
 }
 
 impl Log {
@@ -132,6 +168,7 @@ impl Log {
             durability,
             file_bytes,
             keys,
+            tier,
             clock,
             tasks,
         } = options;
@@ -143,10 +180,11 @@ impl Log {
             Err(std::fs::TryLockError::WouldBlock) => return Err(LogError::InUse(directory)),
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let recovered = recovery::recover(&disk, &directory)?;
+        let recovered = recovery::recover(&disk, &directory, tier.as_ref())?;
         let shared = Arc::new(Shared {
             disk,
             keys,
+            tier,
             clock,
             tasks,
             durability,
@@ -154,6 +192,9 @@ impl Log {
             handles: Handles::default(),
             partitions: RwLock::new(recovered.partitions),
             files: Mutex::new(recovered.files),
+            sealed: Arc::default(),
+            tiered: Mutex::new(recovered.tiered),
+            tier_failure: Mutex::new(None),
             begun_file: AtomicU32::new(0),
             begun_bytes: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -193,13 +234,20 @@ impl Log {
             start("log-housekeep", Box::new(move || housekeeper.run()))?,
             start("log-write", Box::new(move || writer.run()))?,
         ];
-        Ok(Self(Arc::new(Inner {
-            shared,
+        let log = Self(Arc::new(Inner {
+            shared: shared.clone(),
             jobs: Some(jobs),
             queue_bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             chores: Some(chores),
             threads: Mutex::new(threads),
-        })))
+        }));
+        if let Some(tier) = shared.tier.clone() {
+            let mover = Mover::new(Arc::downgrade(&log.0), tier, shared.sealed.clone());
+            shared
+                .tasks
+                .spawn(mover.run(shared.clock.clone(), shared.tasks.clone()));
+        }
+        Ok(log)
     }
 
     /// The partition with this id, made where there is none yet. Ids are the caller's and must never be used
@@ -347,6 +395,10 @@ impl Log {
             let files = shared.files.lock();
             (files.len(), files.values().map(|file| file.bytes).sum::<u64>())
         };
+        let (tiered_objects, tiered_bytes) = {
+            let tiered = shared.tiered.lock();
+            (tiered.len(), tiered.values().map(|object| object.bytes).sum())
+        };
         Status {
             partitions,
             files: files + usize::from(shared.begun_bytes.load(Ordering::Relaxed) > 0),
@@ -358,6 +410,9 @@ impl Log {
             quarantined: shared.quarantined.lock().clone(),
             damaged_frames: shared.damaged_frames.load(Ordering::Relaxed),
             poisoned: shared.poisoned.get().cloned(),
+            tiered_objects,
+            tiered_bytes,
+            tier_failure: shared.tier_failure.lock().clone(),
         }
     }
 

@@ -38,6 +38,15 @@ pub(crate) struct State {
     pub(crate) removed: bool,
     /// Appends are refused.
     pub(crate) fenced: bool,
+    /// Whether and when finished records go to the tier.
+    pub(crate) tiering: Option<Tiering>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tiering {
+    /// Partitions of a group share objects.
+    pub(crate) group: u64,
+    pub(crate) after_ms: Millis,
 }
 
 /// A partition's part of one file.
@@ -51,6 +60,16 @@ pub(crate) struct Piece {
     /// What its frames take in the file.
     pub(crate) bytes: u64,
     pub(crate) index: Index,
+    pub(crate) home: Home,
+}
+
+/// Where a piece's frames are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Home {
+    /// In the log file.
+    File,
+    /// In the object of the file and this group.
+    Tier(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -88,9 +107,11 @@ pub struct PartitionStatus {
     pub start_offset: u64,
     /// One past the last durable record.
     pub end_offset: u64,
-    /// On disk, frames included.
+    /// On disk and in the tier, frames included.
     pub bytes: u64,
-    /// Of the oldest frame on disk.
+    /// Those of them in the tier.
+    pub tiered_bytes: u64,
+    /// Of the oldest frame.
     pub oldest_arrival_ms: Option<Millis>,
 }
 
@@ -137,13 +158,24 @@ impl Partition {
         state.start = state.start.max(offset);
     }
 
+    /// Has records go to the tier once they have been here for `after` and their file is finished, into objects that
+    /// they share with the partitions of the same group. Nothing without a tier. `None` keeps here what is here.
+    pub fn set_tiering(&self, group: u64, after: Option<Duration>) {
+        self.state().tiering = after.map(|after| Tiering {
+            group,
+            after_ms: after.as_millis() as Millis,
+        });
+    }
+
     pub fn status(&self) -> PartitionStatus {
         let state = self.state();
+        let tiered = state.pieces.iter().filter(|piece| piece.home != Home::File);
         PartitionStatus {
             partition: self.0.id,
             start_offset: state.start,
             end_offset: state.end,
             bytes: state.pieces.iter().map(|piece| piece.bytes).sum(),
+            tiered_bytes: tiered.map(|piece| piece.bytes).sum(),
             oldest_arrival_ms: state.pieces.front().map(|piece| piece.first_arrival_ms),
         }
     }
@@ -171,6 +203,7 @@ impl State {
                 last_arrival_ms,
                 bytes,
                 index: Index::Memory(frames),
+                home: Home::File,
                 ..
             }) if *last == file => {
                 *piece_end = end;
@@ -186,6 +219,7 @@ impl State {
                 last_arrival_ms: frame.arrival_ms,
                 bytes: u64::from(frame.bytes),
                 index: Index::Memory(vec![frame]),
+                home: Home::File,
             }),
         }
     }
@@ -193,6 +227,11 @@ impl State {
     pub(crate) fn piece_of(&self, file: u32) -> Option<&Piece> {
         let at = self.pieces.partition_point(|piece| piece.file < file);
         self.pieces.get(at).filter(|piece| piece.file == file)
+    }
+
+    /// The piece of the file, as long as its frames are there.
+    pub(crate) fn piece_at(&self, file: u32, home: Home) -> Option<&Piece> {
+        self.piece_of(file).filter(|piece| piece.home == home)
     }
 
     pub(crate) fn piece_of_mut(&mut self, file: u32) -> Option<&mut Piece> {

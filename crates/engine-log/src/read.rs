@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use base::Millis;
@@ -13,13 +12,12 @@ use crate::batch::{self, Record, Unreadable};
 use crate::files::Kind;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::log::{Log, Shared};
-use crate::partition::{Entries, Frame, Index, Partition};
+use crate::partition::{Entries, Frame, Home, Index, Partition, Piece};
+use crate::tier::Source;
 use crate::{recovery, sidecar};
 
 /// Frames are read together where at most this much lies between them.
 const GAP_BYTES_MAX: u32 = 8 << 10;
-/// At most so much is read from a file at once, unless one frame is larger.
-const RUN_BYTES_MAX: u32 = 1 << 20;
 /// How many frames are looked up at once.
 const FRAMES_MAX: usize = 1024;
 
@@ -80,7 +78,7 @@ impl Log {
         .await
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> io::Result<T> + Send + 'static,
     ) -> Result<T, LogError> {
@@ -113,7 +111,7 @@ fn start_offset(shared: &Shared, partition: &Partition) -> io::Result<u64> {
 
 fn first_at(shared: &Shared, partition: &Partition, arrival_ms: Millis) -> io::Result<u64> {
     loop {
-        let (file, index, end) = {
+        let (file, home, index, end) = {
             let state = partition.state();
             let older = state.pieces.partition_point(|piece| piece.last_arrival_ms < arrival_ms);
             let Some(piece) = state.pieces.get(older) else {
@@ -127,11 +125,11 @@ fn first_at(shared: &Shared, partition: &Partition, arrival_ms: Millis) -> io::R
                     let at = frames.partition_point(|frame| frame.arrival_ms < arrival_ms);
                     return Ok(frames.get(at).map_or(piece.end, |frame| frame.base_offset));
                 }
-                Index::Sidecar(entries) => (piece.file, *entries, piece.end),
+                Index::Sidecar(entries) => (piece.file, piece.home, *entries, piece.end),
             }
         };
         let search = || {
-            let Some((sidecar, at, count)) = checked(shared, partition, file, index)? else {
+            let Some((sidecar, at, count)) = checked(shared, partition, file, home, index)? else {
                 return Ok(None);
             };
             let found = sidecar::partition_point(&sidecar, at, count, |frame| frame.arrival_ms < arrival_ms)?;
@@ -144,8 +142,8 @@ fn first_at(shared: &Shared, partition: &Partition, arrival_ms: Millis) -> io::R
         match search() {
             // The index is another now.
             Ok(None) => {}
-            // The file was reclaimed in between; look again at what is left.
-            Err(_) if partition.state().piece_of(file).is_none() => {}
+            // The file was reclaimed or moved in between; look again at what is left.
+            Err(_) if partition.state().piece_at(file, home).is_none() => {}
             Ok(Some(offset)) => return Ok(offset),
             Err(error) => return Err(error),
         }
@@ -170,12 +168,14 @@ fn read(
     let mut start_offset = start_offset(shared, partition)?;
     while !reader.full {
         reader.cursor = reader.cursor.max(start_offset);
-        let Some((file, frames, end)) = reader.plan(shared, partition)? else {
+        let Some(plan) = reader.plan(shared, partition)? else {
             break;
         };
-        match reader.take(shared, partition, file, &frames, end) {
-            // The file was reclaimed in between, so the partition starts later now.
-            Err(_) if partition.state().piece_of(file).is_none() => start_offset = partition.state().start,
+        match reader.take(shared, partition, &plan) {
+            // The file was reclaimed in between, so the partition starts later now, or its records were moved.
+            Err(_) if partition.state().piece_at(plan.file, plan.home).is_none() => {
+                start_offset = partition.state().start;
+            }
             other => other?,
         }
     }
@@ -197,9 +197,14 @@ fn checked(
     shared: &Shared,
     partition: &Partition,
     file: u32,
+    home: Home,
     entries: Entries,
 ) -> io::Result<Option<(Arc<File>, u64, u32)>> {
-    let sidecar = shared.handles.get(&shared.directory, file, Kind::Sidecar)?;
+    let kind = match home {
+        Home::File => Kind::Sidecar,
+        Home::Tier(group) => Kind::Tier(group),
+    };
+    let sidecar = shared.handles.get(&shared.directory, file, kind)?;
     let place = (entries.at, entries.count);
     if entries.is_checked {
         return Ok(Some((sidecar, place.0, place.1)));
@@ -215,13 +220,48 @@ fn checked(
             file,
             "the index of a log file is damaged; it is made again from the file"
         );
-        let log = shared.handles.get(&shared.directory, file, Kind::Log)?;
+        let log = Source::open(shared, file, home)?.as_file(&shared.directory)?;
         Index::Memory(recovery::frames_of(&log, file, partition.id())?)
     };
-    if let Some(piece) = partition.state().piece_of_mut(file) {
+    let mut state = partition.state();
+    if let Some(piece) = state.piece_of_mut(file).filter(|piece| piece.home == home) {
         piece.index = index;
     }
     Ok(None)
+}
+
+/// A partition's piece of a file with all its frames; `None` where it is not there any more.
+pub(crate) fn frames(
+    shared: &Shared,
+    partition: &Partition,
+    file: u32,
+    home: Home,
+) -> io::Result<Option<(Piece, Vec<Frame>)>> {
+    loop {
+        let Some(piece) = partition.state().piece_at(file, home).cloned() else {
+            return Ok(None);
+        };
+        match &piece.index {
+            Index::Memory(frames) => {
+                let frames = frames.clone();
+                return Ok(Some((piece, frames)));
+            }
+            Index::Sidecar(entries) => {
+                if let Some((sidecar, at, count)) = checked(shared, partition, file, home, *entries)? {
+                    return Ok(Some((piece, sidecar::entries(&sidecar, at, 0, count)?)));
+                }
+            }
+        }
+    }
+}
+
+/// Frames to read next.
+struct Plan {
+    file: u32,
+    home: Home,
+    frames: Vec<Frame>,
+    /// The offset behind the last of them.
+    end: u64,
 }
 
 struct Reader {
@@ -235,11 +275,10 @@ struct Reader {
 }
 
 impl Reader {
-    /// The next frames to read: their file, where they stand, and the offset behind the last of them. `None` at
-    /// the partition's end.
-    fn plan(&self, shared: &Shared, partition: &Partition) -> io::Result<Option<(u32, Vec<Frame>, u64)>> {
+    /// The next frames to read. `None` at the partition's end.
+    fn plan(&self, shared: &Shared, partition: &Partition) -> io::Result<Option<Plan>> {
         loop {
-            let (file, index, end) = {
+            let (file, home, index, end) = {
                 let state = partition.state();
                 let passed = state.pieces.partition_point(|piece| piece.end <= self.cursor);
                 let Some(piece) = state.pieces.get(passed) else {
@@ -255,13 +294,18 @@ impl Reader {
                             .get(first + chosen.len())
                             .filter(|_| more)
                             .map_or(piece.end, |next| next.base_offset);
-                        return Ok(Some((piece.file, chosen, end)));
+                        return Ok(Some(Plan {
+                            file: piece.file,
+                            home: piece.home,
+                            frames: chosen,
+                            end,
+                        }));
                     }
-                    Index::Sidecar(entries) => (piece.file, *entries, piece.end),
+                    Index::Sidecar(entries) => (piece.file, piece.home, *entries, piece.end),
                 }
             };
             let look_up = || {
-                let Some((sidecar, at, count)) = checked(shared, partition, file, index)? else {
+                let Some((sidecar, at, count)) = checked(shared, partition, file, home, index)? else {
                     return Ok(None);
                 };
                 let behind = sidecar::partition_point(&sidecar, at, count, |frame| frame.base_offset <= self.cursor)?;
@@ -272,11 +316,16 @@ impl Reader {
                     .get(chosen.len())
                     .filter(|_| more)
                     .map_or(end, |next| next.base_offset);
-                Ok(Some((file, chosen, end)))
+                Ok(Some(Plan {
+                    file,
+                    home,
+                    frames: chosen,
+                    end,
+                }))
             };
             match look_up() {
                 Ok(None) => {}
-                Err(_) if partition.state().piece_of(file).is_none() => {}
+                Err(_) if partition.state().piece_at(file, home).is_none() => {}
                 other => return other,
             }
         }
@@ -294,20 +343,14 @@ impl Reader {
         (frames[..count].to_vec(), count < frames.len())
     }
 
-    fn take(
-        &mut self,
-        shared: &Shared,
-        partition: &Partition,
-        file: u32,
-        frames: &[Frame],
-        end: u64,
-    ) -> io::Result<()> {
-        let log = shared.handles.get(&shared.directory, file, Kind::Log)?;
-        let mut rest = frames;
+    fn take(&mut self, shared: &Shared, partition: &Partition, plan: &Plan) -> io::Result<()> {
+        let file = plan.file;
+        let source = Source::open(shared, file, plan.home)?;
+        let mut rest = plan.frames.as_slice();
         while !rest.is_empty() && !self.full {
-            let (run, behind) = rest.split_at(run_length(rest));
+            let (run, behind) = rest.split_at(run_length(rest, source.run_bytes_max()));
             rest = behind;
-            let buffer = read_run(&log, run)?;
+            let buffer = read_run(&source, run)?;
             for frame in run {
                 let from = (frame.at - run[0].at) as usize;
                 let bytes = buffer.slice(from..from + frame.bytes as usize);
@@ -319,7 +362,7 @@ impl Reader {
                         }
                         self.cursor = self.cursor.max(header.base_offset + u64::from(header.span));
                     }
-                    None if partition.state().piece_of(file).is_none() => {
+                    None if partition.state().piece_at(file, plan.home).is_none() => {
                         return Err(io::ErrorKind::NotFound.into());
                     }
                     None => damaged(shared, partition, file, frame),
@@ -327,7 +370,7 @@ impl Reader {
             }
         }
         if !self.full {
-            self.cursor = self.cursor.max(end);
+            self.cursor = self.cursor.max(plan.end);
         }
         Ok(())
     }
@@ -370,11 +413,11 @@ impl Reader {
 }
 
 /// How many of the frames, which lie in order in one file, are best read together.
-fn run_length(frames: &[Frame]) -> usize {
+pub(crate) fn run_length(frames: &[Frame], run_bytes_max: u32) -> usize {
     let mut count = 1;
     while let (Some(last), Some(next)) = (frames.get(count - 1), frames.get(count)) {
         let gap = next.at - (last.at + last.bytes);
-        if gap > GAP_BYTES_MAX || next.at + next.bytes - frames[0].at > RUN_BYTES_MAX {
+        if gap > GAP_BYTES_MAX || next.at + next.bytes - frames[0].at > run_bytes_max {
             break;
         }
         count += 1;
@@ -382,17 +425,15 @@ fn run_length(frames: &[Frame]) -> usize {
     count
 }
 
-fn read_run(log: &File, run: &[Frame]) -> io::Result<Bytes> {
+pub(crate) fn read_run(source: &Source, run: &[Frame]) -> io::Result<Bytes> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Ok(Bytes::new());
     };
-    let mut buffer = vec![0; (last.at + last.bytes - first.at) as usize];
-    log.read_exact_at(&mut buffer, u64::from(first.at))?;
-    Ok(Bytes::from(buffer))
+    source.read(first.at, last.at + last.bytes)
 }
 
 /// The payload of the frame, if it is the one that the index means and sound.
-fn sound_payload(bytes: &Bytes, partition: &Partition, file: u32, frame: &Frame) -> Option<(Header, Bytes)> {
+pub(crate) fn sound_payload(bytes: &Bytes, partition: &Partition, file: u32, frame: &Frame) -> Option<(Header, Bytes)> {
     let header = Header::read(bytes, file, frame.at)?;
     let end = HEADER_BYTES.checked_add(header.payload_bytes as usize)?;
     let meant = header.partition == partition.id() && header.base_offset == frame.base_offset;

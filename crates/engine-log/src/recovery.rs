@@ -5,20 +5,23 @@
 //! then the damage is no torn tail, and the place is quarantined and passed over. Without such proof the frame
 //! belongs to the last group written, which was never acknowledged, and the file ends there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use store_objects::Remote;
 
 use crate::LogError;
 use crate::disk::Disk;
 use crate::error::is_full;
 use crate::files::{self, FILE_HEADER_BYTES, FileHeader, VERSION};
 use crate::frame::{HEADER_BYTES, Header, KIND_ENDS, KIND_RECORDS, MAGIC, u32_at, u64_at};
-use crate::partition::{Frame, Partition};
+use crate::partition::{Frame, Home, Partition, Piece};
 use crate::sidecar;
 use crate::status::Quarantined;
+use crate::tier::{self, Tiered};
 
 /// How much of a file is read at once.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -41,18 +44,31 @@ pub(crate) struct FileInfo {
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
     pub(crate) partitions: HashMap<u64, Partition>,
-    pub(crate) files: std::collections::BTreeMap<u32, FileInfo>,
+    pub(crate) files: BTreeMap<u32, FileInfo>,
+    pub(crate) tiered: BTreeMap<(u32, u64), Tiered>,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) next_file: u32,
 }
 
 /// Reads the directory and leaves only finished files in it.
-pub(crate) fn recover(disk: &Disk, directory: &Path) -> Result<Recovered, LogError> {
+pub(crate) fn recover(disk: &Disk, directory: &Path, tier: Option<&Remote>) -> Result<Recovered, LogError> {
     let mut recovered = Recovered {
         next_file: 1,
         ..Recovered::default()
     };
-    for (number, path) in log_files(directory)? {
+    let found = found_files(directory)?;
+    if let (None, Some((file, group))) = (tier, found.tiered.first()) {
+        tracing::error!(
+            file,
+            group,
+            "records were moved to a tier, and none is set: they cannot be read"
+        );
+    }
+    let mut tiered = found.tiered.into_iter().peekable();
+    for (number, path) in found.logs {
+        while let Some((file, group)) = tiered.next_if(|(file, _)| *file <= number) {
+            recovered.object(disk, directory, tier, file, group)?;
+        }
         recovered.next_file = number + 1;
         let failed = |error: io::Error| LogError::io("recovering", &path, &error);
         let log = File::options().read(true).write(true).open(&path).map_err(failed)?;
@@ -78,6 +94,10 @@ pub(crate) fn recover(disk: &Disk, directory: &Path) -> Result<Recovered, LogErr
             .file(disk, directory, number, &log, is_header_sound)
             .map_err(failed)?;
     }
+    for (file, group) in tiered {
+        recovered.object(disk, directory, tier, file, group)?;
+        recovered.next_file = recovered.next_file.max(file + 1);
+    }
     Ok(recovered)
 }
 
@@ -98,13 +118,22 @@ fn holds_frames(directory: &Path, number: u32, log: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-fn log_files(directory: &Path) -> Result<Vec<(u32, PathBuf)>, LogError> {
+#[derive(Default)]
+struct Found {
+    logs: Vec<(u32, PathBuf)>,
+    /// File and group.
+    tiered: Vec<(u32, u64)>,
+}
+
+fn found_files(directory: &Path) -> Result<Found, LogError> {
     let failed = |error: io::Error| LogError::io("listing", directory, &error);
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if let Some(number) = files::number_of(&path) {
-            found.push((number, path));
+            found.logs.push((number, path));
+        } else if let Some(object) = files::tiered_of(&path) {
+            found.tiered.push(object);
         } else if path
             .extension()
             .is_some_and(|extension| extension == "tmp" || extension == "spare")
@@ -113,7 +142,8 @@ fn log_files(directory: &Path) -> Result<Vec<(u32, PathBuf)>, LogError> {
             std::fs::remove_file(&path).map_err(failed)?;
         }
     }
-    found.sort_unstable();
+    found.logs.sort_unstable();
+    found.tiered.sort_unstable();
     Ok(found)
 }
 
@@ -128,7 +158,7 @@ impl Recovered {
     ) -> io::Result<()> {
         let mut scan = Scan::new(log, number)?;
         let mut has_ends = false;
-        if let Some(finished) = sidecar::read(directory, number)? {
+        if let Some(finished) = sidecar::read(&files::sidecar_path(directory, number), number, Home::File)? {
             // Only the ends at its front are of interest; the sidecar knows the rest.
             if let Some((header, payload)) = scan.sound_frame(FILE_HEADER_BYTES as u64)?
                 && header.kind == KIND_ENDS
@@ -137,23 +167,16 @@ impl Recovered {
                 has_ends = true;
             }
             let bytes = log.metadata()?.len();
+            let partitions = self.pieces(finished.pieces);
             self.files.insert(
                 number,
                 FileInfo {
-                    partitions: finished.pieces.iter().map(|(id, _)| *id).collect(),
+                    partitions,
                     bytes,
                     has_ends,
                 },
             );
             self.quarantined.extend(finished.quarantined);
-            for (id, piece) in finished.pieces {
-                let partition = self.partition(id);
-                let mut state = partition.state();
-                state.end = state.end.max(piece.end);
-                state.next = state.end;
-                state.last_arrival_ms = state.last_arrival_ms.max(piece.last_arrival_ms);
-                state.pieces.push_back(piece);
-            }
             return Ok(());
         }
         let mut touched = Vec::new();
@@ -165,6 +188,10 @@ impl Recovered {
             KIND_RECORDS => {
                 let partition = self.partition(header.partition);
                 let mut state = partition.state();
+                if state.piece_of(number).is_some_and(|piece| piece.home != Home::File) {
+                    // They were moved to the tier.
+                    return;
+                }
                 if header.base_offset < state.end {
                     tracing::error!(
                         file = number,
@@ -222,6 +249,56 @@ impl Recovered {
         Ok(())
     }
 
+    /// An object in the tier, by its index, or where that is damaged by what is in it.
+    fn object(
+        &mut self,
+        disk: &Disk,
+        directory: &Path,
+        tier: Option<&Remote>,
+        file: u32,
+        group: u64,
+    ) -> Result<(), LogError> {
+        let path = files::tier_index_path(directory, file, group);
+        let home = Home::Tier(group);
+        let read = || {
+            if let Some(finished) = sidecar::read(&path, file, home)? {
+                return Ok(finished.pieces);
+            }
+            tracing::error!(
+                file,
+                group,
+                "the index of records in the tier is damaged; it is made again"
+            );
+            let log = tier::fetch(tier::configured(tier)?, directory, &tier::object_name(file, group))?;
+            let made = sidecar::write(disk, &path, file, &pieces_of(&log, file, home)?, &[])?;
+            disk.sync_directory(directory)?;
+            Ok::<_, io::Error>(made)
+        };
+        let pieces = read().map_err(|error| LogError::io("recovering", &path, &error))?;
+        let bytes = pieces.iter().map(|(_, piece)| piece.bytes).sum();
+        let partitions = self.pieces(pieces);
+        self.tiered.insert((file, group), Tiered { partitions, bytes });
+        Ok(())
+    }
+
+    /// Takes up pieces of a file, but those that it has in the tier already; returns whose they are.
+    fn pieces(&mut self, pieces: Vec<(u64, Piece)>) -> Vec<u64> {
+        let mut taken = Vec::with_capacity(pieces.len());
+        for (id, piece) in pieces {
+            let partition = self.partition(id);
+            let mut state = partition.state();
+            if state.piece_of(piece.file).is_some() {
+                continue;
+            }
+            state.end = state.end.max(piece.end);
+            state.next = state.end;
+            state.last_arrival_ms = state.last_arrival_ms.max(piece.last_arrival_ms);
+            state.pieces.push_back(piece);
+            taken.push(id);
+        }
+        taken
+    }
+
     fn partition(&mut self, id: u64) -> Partition {
         self.partitions.entry(id).or_insert_with(|| Partition::new(id)).clone()
     }
@@ -254,6 +331,26 @@ pub(crate) fn frames_of(log: &File, number: u32, partition: u64) -> io::Result<V
     Ok(frames)
 }
 
+/// What an object holds, as it shows itself.
+fn pieces_of(log: &File, number: u32, home: Home) -> io::Result<Vec<(u64, Piece)>> {
+    let mut found = Recovered::default();
+    Scan::new(log, number)?.run(|header, _| {
+        let frame = Frame {
+            base_offset: header.base_offset,
+            arrival_ms: header.arrival_ms,
+            at: header.at,
+            bytes: header.frame_bytes() as u32,
+        };
+        let partition = found.partition(header.partition);
+        partition.state().add(number, frame, header.span);
+    })?;
+    let piece = |(id, partition): (&u64, &Partition)| {
+        let piece = partition.state().piece_of(number)?.clone();
+        Some((*id, Piece { home, ..piece }))
+    };
+    Ok(found.partitions.iter().filter_map(piece).collect())
+}
+
 /// Writes the sidecar of a file and lets the partitions find their frames there.
 pub(crate) fn seal(
     disk: &Disk,
@@ -264,7 +361,8 @@ pub(crate) fn seal(
 ) -> io::Result<()> {
     let piece = |partition: &Partition| Some((partition.id(), partition.state().piece_of(number)?.clone()));
     let pieces = touched.iter().filter_map(piece).collect::<Vec<_>>();
-    let mut moved = sidecar::write(disk, directory, number, &pieces, quarantined)?.into_iter();
+    let path = files::sidecar_path(directory, number);
+    let mut moved = sidecar::write(disk, &path, number, &pieces, quarantined)?.into_iter();
     for partition in touched {
         let mut state = partition.state();
         let Some(piece) = state.piece_of_mut(number) else {

@@ -1,6 +1,6 @@
-//! The sidecar of a finished log file: where each partition's frames stand in it.
+//! The index of a finished log file, its sidecar, or of an object in the tier: where each partition's frames stand.
 //!
-//! It only repeats what the log file says, so a missing or damaged one is made again from the log file.
+//! It only repeats what the file or the object says, so a damaged one is made again from that.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,9 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::disk::Disk;
-use crate::files::sidecar_path;
 use crate::frame::{u32_at, u64_at};
-use crate::partition::{Entries, Frame, Index, Piece};
+use crate::partition::{Entries, Frame, Home, Index, Piece};
 use crate::status::Quarantined;
 
 const MAGIC: [u8; 8] = *b"catchidx";
@@ -27,10 +26,11 @@ pub(crate) struct Sidecar {
     pub(crate) quarantined: Vec<Quarantined>,
 }
 
-/// Writes the sidecar of `file` durably and gives the pieces with their index in it instead of in memory.
+/// Writes the index of `file`, or of an object with its frames, durably to `path` and gives the pieces with their
+/// index there instead of in memory.
 pub(crate) fn write(
     disk: &Disk,
-    directory: &Path,
+    path: &Path,
     file: u32,
     pieces: &[(u64, Piece)],
     quarantined: &[Quarantined],
@@ -84,13 +84,12 @@ pub(crate) fn write(
     let crc = crc32c::crc32c_append(crc32c::crc32c(&header[..HEADER_BYTES - 4]), &header[HEADER_BYTES..]);
     header[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
 
-    let path = sidecar_path(directory, file);
     let temporary = path.with_extension("idx.tmp");
     let written = File::create(&temporary).and_then(|mut out| {
         out.write_all(&header)?;
         out.write_all(&entries)?;
         disk.sync_data(&out)?;
-        std::fs::rename(&temporary, &path)
+        std::fs::rename(&temporary, path)
     });
     if written.is_err() {
         // What is half written would only take room that may be what is missing.
@@ -101,8 +100,8 @@ pub(crate) fn write(
 
 /// Reads what stands before the entries. `None` where there is no sound sidecar of this version. The entries are
 /// not looked at, so that opening a large log stays fast; [`are_sound`] does that before they are first used.
-pub(crate) fn read(directory: &Path, file: u32) -> io::Result<Option<Sidecar>> {
-    let sidecar = match File::open(sidecar_path(directory, file)) {
+pub(crate) fn read(path: &Path, file: u32, home: Home) -> io::Result<Option<Sidecar>> {
+    let sidecar = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
@@ -146,6 +145,7 @@ pub(crate) fn read(directory: &Path, file: u32) -> io::Result<Option<Sidecar>> {
                 crc: u32_at(entry, 60),
                 is_checked: false,
             }),
+            home,
         };
         found.pieces.push((u64_at(entry, 0), piece));
     }

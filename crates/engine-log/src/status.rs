@@ -30,4 +30,8 @@ pub struct Status {
     pub damaged_frames: u64,
     /// Why writes are refused, when they are.
     pub poisoned: Option<String>,
+    /// Objects in the tier, what they hold, and why the last attempt to move more there failed.
+    pub tiered_objects: usize,
+    pub tiered_bytes: u64,
+    pub tier_failure: Option<String>,
 }

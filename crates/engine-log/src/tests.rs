@@ -3,6 +3,7 @@ mod damage;
 mod faults;
 mod histories;
 mod rot;
+mod tier;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc as queue, oneshot};
 use crate::LogError;
 use crate::batch::Batch;
 use crate::error::is_full;
-use crate::files;
+use crate::files::{self, Kind};
 use crate::frame::{self, HEADER_BYTES, Header, KIND_ENDS, KIND_RECORDS};
 use crate::housekeeper::{Chore, Prepared, Written};
 use crate::log::{Durability, Shared};
@@ -498,7 +498,7 @@ impl Writer {
         };
         if end == 0 {
             // Never begun, so there is nothing to keep.
-            self.shared.handles.forget(number);
+            self.shared.handles.forget(number, Kind::Log);
             drop(std::fs::remove_file(files::log_path(&self.shared.directory, number)));
             return;
         }

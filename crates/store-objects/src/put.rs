@@ -7,14 +7,13 @@ use store_meta::{Read, Tx};
 use tokio::task::JoinHandle;
 
 use crate::digest::{checksum, md5};
+use crate::key_path::{self, Case};
 use crate::record::{
     BUCKETS, KeyPrefix, OBJECT_PARTS, OBJECTS, ObjectName, Stored, UNSETTLED, UPLOAD_PARTS, UPLOADS, Unsettled,
     UploadName,
 };
 use crate::staging::{Finished, Sink, StagedFile};
-use crate::{
-    Algorithm, Checksum, Digest, Headers, KEY_BYTES_MAX, ObjectError, ObjectInfo, Objects, Tags, UploadPart, key_path,
-};
+use crate::{Algorithm, Checksum, Digest, Headers, KEY_BYTES_MAX, ObjectError, ObjectInfo, Objects, Tags, UploadPart};
 
 /// How much content gathers before the blocking pool takes it; twice as much may be in memory.
 const HANDOVER_BYTES: usize = 1 << 20;
@@ -433,9 +432,9 @@ impl Objects {
                 .0
                 .meta
                 .write({
-                    let name = name.clone();
+                    let (name, case) = (name.clone(), objects.0.case);
                     move |tx| {
-                        let (stored, discard) = replace(tx, &name, stored, &condition)?;
+                        let (stored, discard) = replace(tx, &name, case, stored, &condition)?;
                         more(tx, &stored)?;
                         Ok::<_, ObjectError>((stored, discard))
                     }
@@ -482,6 +481,7 @@ fn not_kept(error: &ObjectError, id: String) -> Option<String> {
 fn replace(
     tx: &mut Tx<'_>,
     name: &ObjectName,
+    case: Case,
     mut stored: Stored,
     condition: &Condition,
 ) -> Result<(Stored, Vec<String>), ObjectError> {
@@ -492,7 +492,7 @@ fn replace(
     condition.check(name, there.as_ref())?;
     stored.path = match &there {
         Some(there) => there.path.clone(),
-        None => free_path(tx, name)?,
+        None => free_path(tx, case, name)?,
     };
     let mut remove = tx
         .get(&UNSETTLED, name)?
@@ -521,7 +521,7 @@ fn replace(
 }
 
 /// A path whose file is in no other object's way: where one key continues another, one of the two is marked.
-fn free_path(tx: &Tx<'_>, name: &ObjectName) -> Result<String, ObjectError> {
+fn free_path(tx: &Tx<'_>, case: Case, name: &ObjectName) -> Result<String, ObjectError> {
     let key = name.key();
     let below = format!("{key}/");
     let file_marked = !tx
@@ -536,7 +536,7 @@ fn free_path(tx: &Tx<'_>, name: &ObjectName) -> Result<String, ObjectError> {
         )?
         .is_empty();
     let mut failed = None;
-    let path = key_path::encode(&key, file_marked, |prefix| {
+    let path = key_path::encode(&key, case, file_marked, |prefix| {
         match tx.get(&OBJECTS, &ObjectName::new(&name.bucket, prefix)) {
             Ok(there) => there.is_some_and(|there| !there.path.ends_with("%o")),
             Err(error) => {

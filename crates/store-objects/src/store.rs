@@ -12,14 +12,16 @@ use store_meta::{Meta, Read};
 
 use crate::ObjectError;
 use crate::error::Context;
+use crate::key_path::{self, Case};
 use crate::record::{OBJECTS, ObjectName, UNSETTLED, UPLOAD_PARTS};
 use crate::settle::Settler;
 
 /// Files on their way in. No bucket can have this name, nor the next.
 pub(crate) const STAGING: &str = ".staging";
 const FORMAT_FILE: &str = ".format";
-/// What this build writes and the only thing that it reads.
-const FORMAT: &str = "catchment objects 1\n";
+/// What this build writes and the only things that it reads.
+const FORMAT_CASE_FOLDED: &str = "catchment objects 1\n";
+const FORMAT_CASE_KEPT: &str = "catchment objects 1, case kept\n";
 /// Locks that order the renames of one object's files; objects share them by hash.
 const INSTALL_LOCKS: usize = 256;
 /// Locks that make calls that complete one upload wait for each other; uploads share them by hash.
@@ -31,6 +33,7 @@ pub struct Objects(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
+    pub(crate) case: Case,
     pub(crate) meta: Meta,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -45,12 +48,13 @@ impl Objects {
     /// Blocks on file I/O; call it within a tokio runtime, before serving.
     pub fn open(dir: &Path, meta: Meta, clock: Clock, random: Random, tasks: Tasks) -> Result<Self, ObjectError> {
         fs::create_dir_all(dir.join(STAGING)).context(|| format!("making the object store {}", dir.display()))?;
-        check_format(dir)?;
+        let case = check_format(dir)?;
         let (settler, queue) = Settler::new();
         let install_locks = (0..INSTALL_LOCKS).map(|_| Mutex::new(())).collect();
         let complete_locks = (0..COMPLETE_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect();
         let inner = Inner {
             dir: dir.to_owned(),
+            case,
             meta,
             clock,
             random,
@@ -73,6 +77,11 @@ impl Objects {
     /// The directory of a bucket's files, for tools that read them directly.
     pub fn bucket_dir(&self, bucket: &str) -> PathBuf {
         self.0.bucket_dir(bucket)
+    }
+
+    /// The key of the object whose file lies at `path` below its bucket's directory; `None` where it is no object's.
+    pub fn key_of(&self, path: &str) -> Option<String> {
+        key_path::decode(path, self.0.case)
     }
 
     /// Runs file work on the blocking pool.
@@ -256,27 +265,55 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), ObjectError> {
         .context(|| format!("syncing {}", dir.display()))
 }
 
-fn check_format(dir: &Path) -> Result<(), ObjectError> {
+/// Which scheme of names the store has. A new one gets the scheme that its file system calls for.
+fn check_format(dir: &Path) -> Result<Case, ObjectError> {
     let path = dir.join(FORMAT_FILE);
+    let unusable = |reason: String| ObjectError::Io {
+        context: reason,
+        source: std::io::ErrorKind::InvalidData.into(),
+    };
     match fs::read_to_string(&path) {
-        Ok(text) if text == FORMAT => Ok(()),
-        Ok(text) => Err(ObjectError::Io {
-            context: format!(
-                "{} was written by another version of catchment ({:?})",
-                dir.display(),
-                text.trim()
-            ),
-            source: std::io::ErrorKind::InvalidData.into(),
-        }),
+        Ok(text) if text == FORMAT_CASE_FOLDED => Ok(Case::Folded),
+        Ok(text) if text == FORMAT_CASE_KEPT => match case_of(dir)? {
+            Case::Kept => Ok(Case::Kept),
+            Case::Folded => Err(unusable(format!(
+                "{} was written where the case of letters in names is kept, and here it is not: keys that differ only \
+                 in case would be one file",
+                dir.display()
+            ))),
+        },
+        Ok(text) => Err(unusable(format!(
+            "{} was written by another version of catchment ({:?})",
+            dir.display(),
+            text.trim()
+        ))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let case = case_of(dir)?;
             let making = || format!("making {}", path.display());
             // Written aside and renamed, so that a crash cannot leave half of it.
             let aside = dir.join(STAGING).join("format");
-            fs::write(&aside, FORMAT).context(making)?;
+            let format = match case {
+                Case::Kept => FORMAT_CASE_KEPT,
+                Case::Folded => FORMAT_CASE_FOLDED,
+            };
+            fs::write(&aside, format).context(making)?;
             File::open(&aside).and_then(|file| file.sync_all()).context(making)?;
             fs::rename(&aside, &path).context(making)?;
-            sync_dir(dir)
+            sync_dir(dir)?;
+            Ok(case)
         }
         Err(error) => Err(error).context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// Whether the staging directory, which is there by any name that the file system takes for its own, has another.
+fn case_of(dir: &Path) -> Result<Case, ObjectError> {
+    let other = dir.join(STAGING.to_ascii_uppercase());
+    match other
+        .try_exists()
+        .context(|| format!("looking for {}", other.display()))?
+    {
+        true => Ok(Case::Folded),
+        false => Ok(Case::Kept),
     }
 }

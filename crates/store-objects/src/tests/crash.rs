@@ -113,6 +113,20 @@ async fn what_the_queue_did_not_take_is_found_in_the_records() {
 }
 
 #[tokio::test]
+async fn a_store_keeps_the_names_that_it_began_with() {
+    let f = Fixture::new().await;
+    f.put("country=DE/a", "new").await;
+    assert!(f.dir.path().join("objects/lake/country=DE/a").exists());
+    // One of a file system that folds case, or of an earlier version, which escaped case everywhere.
+    let folded = f.crash_with(|objects| {
+        fs::write(objects.join(".format"), "catchment objects 1\n").expect("writes");
+    });
+    folded.put("country=FR/a", "old").await;
+    assert!(folded.dir.path().join("objects/lake/country=^FR/a").exists());
+    assert_eq!(folded.objects.key_of("country=^FR/a").as_deref(), Some("country=FR/a"));
+}
+
+#[tokio::test]
 async fn a_file_that_was_changed_behind_the_back_is_reported() {
     let f = Fixture::new().await;
     f.put("o", "content").await;

@@ -1,0 +1,117 @@
+//! The tier: an object store that takes finished records off this disk.
+//!
+//! An object holds the frames that one group of partitions has in one log file, by partition and offset, and is a log
+//! file itself: the same header, the same frames, only elsewhere in it. Its index stays here. `mover.rs` makes objects
+//! and removes them, `read.rs` reads them.
+
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use store_objects::{Remote, RemoteError};
+use tokio::runtime::Handle;
+
+use crate::LogError;
+use crate::files::Kind;
+use crate::log::Shared;
+use crate::partition::Home;
+
+/// At most so much is read at once, unless one frame is larger: little of a file, which the page cache keeps, more of
+/// an object, where every read is a request.
+const FILE_RUN_BYTES_MAX: u32 = 1 << 20;
+const OBJECT_RUN_BYTES_MAX: u32 = 8 << 20;
+
+/// An object in the tier.
+#[derive(Debug, Clone)]
+pub(crate) struct Tiered {
+    pub(crate) partitions: Vec<u64>,
+    /// Frames.
+    pub(crate) bytes: u64,
+}
+
+pub(crate) fn object_name(file: u32, group: u64) -> String {
+    format!("{file:010}-{group}.log")
+}
+
+/// What frames are read from. Reading blocks.
+pub(crate) enum Source {
+    File(Arc<File>),
+    Object { tier: Remote, name: String },
+}
+
+impl Source {
+    pub(crate) fn open(shared: &Shared, file: u32, home: Home) -> io::Result<Self> {
+        match home {
+            Home::File => Ok(Self::File(shared.handles.get(&shared.directory, file, Kind::Log)?)),
+            Home::Tier(group) => Ok(Self::Object {
+                tier: configured(shared.tier.as_ref())?.clone(),
+                name: object_name(file, group),
+            }),
+        }
+    }
+
+    pub(crate) fn read(&self, from: u32, to: u32) -> io::Result<Bytes> {
+        match self {
+            Self::File(log) => {
+                let mut buffer = vec![0; (to - from) as usize];
+                log.read_exact_at(&mut buffer, u64::from(from))?;
+                Ok(Bytes::from(buffer))
+            }
+            Self::Object { tier, name } => {
+                let range = u64::from(from)..u64::from(to);
+                Handle::current().block_on(tier.get_range(name, range)).map_err(failed)
+            }
+        }
+    }
+
+    pub(crate) fn run_bytes_max(&self) -> u32 {
+        match self {
+            Self::File(_) => FILE_RUN_BYTES_MAX,
+            Self::Object { .. } => OBJECT_RUN_BYTES_MAX,
+        }
+    }
+
+    /// All of it as a file, to scan it. Must run inside the runtime.
+    pub(crate) fn as_file(&self, directory: &Path) -> io::Result<Arc<File>> {
+        match self {
+            Self::File(log) => Ok(log.clone()),
+            Self::Object { tier, name } => Ok(Arc::new(fetch(tier, directory, name)?)),
+        }
+    }
+}
+
+/// An object's bytes in a file without a name.
+pub(crate) fn fetch(tier: &Remote, directory: &Path, name: &str) -> io::Result<File> {
+    let content = wait_for(tier.get(name))?.map_err(failed)?;
+    let path = directory.join(name).with_extension("fetched.tmp");
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)?;
+    std::fs::remove_file(&path)?;
+    file.write_all(&content)?;
+    Ok(file)
+}
+
+pub(crate) fn configured(tier: Option<&Remote>) -> io::Result<&Remote> {
+    tier.ok_or_else(|| io::Error::other(LogError::Tier("no tier is set".to_owned())))
+}
+
+pub(crate) fn failed(error: RemoteError) -> io::Error {
+    io::Error::other(LogError::Tier(error.to_string()))
+}
+
+/// Waits on a thread of its own, since the caller's may be one that must not be blocked on a future.
+fn wait_for<T: Send>(work: impl Future<Output = T> + Send) -> io::Result<T> {
+    let runtime = Handle::try_current().map_err(io::Error::other)?;
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.block_on(work));
+        waiting.join().map_err(|_| io::Error::other("reading an object failed"))
+    })
+}
