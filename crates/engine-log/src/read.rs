@@ -169,6 +169,12 @@ fn read(
     while !reader.full {
         reader.cursor = reader.cursor.max(start_offset);
         let Some(plan) = reader.plan(shared, partition)? else {
+            let state = partition.state();
+            if state.pieces.back().is_some_and(|last| last.end > reader.cursor) {
+                continue;
+            }
+            // What stood between here and the end is lost. A reader that stayed would come back at once, for ever.
+            reader.cursor = reader.cursor.max(state.end);
             break;
         };
         match reader.take(shared, partition, &plan) {

@@ -106,6 +106,50 @@ async fn a_file_that_could_not_be_finished_is_finished_later() {
 }
 
 #[tokio::test]
+async fn a_file_that_lost_its_end_is_read_as_far_as_it_goes() {
+    let bench = Bench::new(16 << 10);
+    let log = bench.open();
+    append(&log, 0..40).await;
+    log.close().await;
+    drop(log);
+    let path = log_files(bench.dir.path()).remove(0);
+    let file = File::options().write(true).open(path).expect("opens");
+    file.set_len(5_000).expect("cuts");
+    let log = bench.open();
+    let found = fills(&log).await;
+    // Four records of a thousand bytes and a little fit.
+    assert_eq!(found[..4], [0, 1, 2, 3]);
+    let behind = found[4];
+    assert_eq!(found[4..], (behind..40).collect::<Vec<_>>());
+    assert!(behind < 16, "the next file is read whole, {behind}");
+    assert!(log.status().damaged_frames > 0);
+}
+
+#[tokio::test]
+async fn readers_pass_over_lost_records_at_the_end_of_a_partition() {
+    let bench = Bench::new(16 << 10);
+    let log = bench.open();
+    let partition = log.partition(1);
+    append(&log, 0..3).await;
+    // Another partition fills the file and begins the next one, which says where this one ended.
+    let other = log.partition(2);
+    for _ in 0..16 {
+        log.append(vec![batch(&other, &[vec![0; 1_000]])])
+            .await
+            .expect("appends");
+    }
+    log.close().await;
+    drop((log, partition, other));
+    std::fs::remove_file(log_files(bench.dir.path()).remove(0)).expect("removes");
+    let log = bench.open();
+    let partition = log.partition(1);
+    assert_eq!(partition.end_offset(), 3);
+    let read = log.read(&partition, 0, 10_000, 100).await.expect("reads");
+    assert!(read.records.is_empty());
+    assert_eq!((read.next_offset, read.end_offset), (3, 3));
+}
+
+#[tokio::test]
 async fn records_that_look_like_frames_stay_records() {
     let bench = Bench::new(64 << 10);
     let log = bench.open();
