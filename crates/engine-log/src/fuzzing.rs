@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use base::{ManualClock, Tasks};
 use bytes::Bytes;
+use store_objects::Remote;
 
 use crate::frame::{HEADER_BYTES, Header, KIND_ENDS, KIND_RECORDS, MAGIC, u32_at};
 use crate::partition::Partition;
@@ -15,6 +17,10 @@ use crate::{Batch, Durability, Log, LogError, LogOptions, Record, batch};
 const EPOCH_MS: i64 = 1_700_000_000_000;
 const FILE_BYTES: u64 = 16 << 10;
 const PARTITIONS: u64 = 3;
+/// The records of partition 0 move to the tier, in this group.
+const GROUP: u64 = 7;
+/// Where in the log's directory the tier's objects are.
+const OBJECTS: &str = "objects";
 
 /// A frame's header, the record batch behind it, and a batch made of the bytes, which must come out as it went in.
 ///
@@ -134,14 +140,18 @@ pub fn segments(directory: &Path, data: &[u8]) {
         return;
     };
     drop(std::fs::remove_dir_all(directory));
-    std::fs::create_dir_all(directory).expect("makes");
-    let mut files = sound().clone();
+    std::fs::create_dir_all(directory.join(OBJECTS)).expect("makes");
+    for (name, bytes) in &sound().objects {
+        std::fs::write(directory.join(OBJECTS).join(name), bytes).expect("writes");
+    }
+    let mut files = sound().files.clone();
     match way % 4 {
-        // The files are nothing but what the fuzzer made up.
+        // Some files are nothing but what the fuzzer made up.
         0 => {
-            let (log, sidecar) = changes.split_at(changes.len() / 2);
+            let (log, indexes) = changes.split_at(changes.len() / 2);
             files.insert("0000000002.log".into(), log.to_vec());
-            files.insert("0000000002.idx".into(), sidecar.to_vec());
+            files.insert("0000000002.idx".into(), indexes.to_vec());
+            files.insert(format!("0000000001-{GROUP}.tier"), indexes.to_vec());
         }
         _ => changes.chunks_exact(8).for_each(|c| change(&mut files, c)),
     }
@@ -156,40 +166,61 @@ pub fn segments(directory: &Path, data: &[u8]) {
     RUNTIME.with(|runtime| runtime.block_on(use_directory(directory, is_forged)));
 }
 
-/// The files of a log as it leaves them: three partitions over some files, the last of them without a sidecar.
-fn sound() -> &'static BTreeMap<String, Vec<u8>> {
-    static FILES: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
-    FILES.get_or_init(|| {
-        let dir = std::env::temp_dir().join(format!("catchment-fuzz-{}", std::process::id()));
-        drop(std::fs::remove_dir_all(&dir));
+/// A log as it leaves its directory, by the files' names, and its tier.
+struct Sound {
+    files: BTreeMap<String, Vec<u8>>,
+    objects: BTreeMap<String, Vec<u8>>,
+}
+
+/// Three partitions over some files, the last of them without a sidecar, and one of them in the tier.
+fn sound() -> &'static Sound {
+    static SOUND: OnceLock<Sound> = OnceLock::new();
+    SOUND.get_or_init(|| {
+        let directory = std::env::temp_dir().join(format!("catchment-fuzz-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&directory));
+        std::fs::create_dir_all(directory.join(OBJECTS)).expect("makes");
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        runtime.expect("a runtime").block_on(async {
-            let log = open(&dir).expect("opens");
-            for number in 0..24 {
-                let made = (0..PARTITIONS).map(|id| {
-                    let mut batch = Batch::new(&log.partition(id), EPOCH_MS, 0);
-                    for part in 0..2 {
-                        batch.push(b"key", None, &value(id, number * 2 + part));
-                    }
-                    batch
-                });
-                log.append(made.collect()).await.expect("appends");
-            }
-        });
-        let entries = std::fs::read_dir(&dir)
-            .expect("lists")
-            .map(|entry| entry.expect("an entry"));
-        let files = entries.map(|entry| {
-            let bytes = std::fs::read(entry.path()).expect("reads");
-            (entry.file_name().to_string_lossy().into_owned(), bytes)
-        });
-        let mut files = files.collect::<BTreeMap<_, _>>();
-        drop(std::fs::remove_dir_all(&dir));
+        runtime.expect("a runtime").block_on(fill(&directory));
+        let mut files = files_in(&directory);
+        let objects = files_in(&directory.join(OBJECTS));
+        drop(std::fs::remove_dir_all(&directory));
         files.retain(|_, bytes| !bytes.is_empty());
-        let last = files.keys().next_back().cloned().unwrap_or_default();
-        files.remove(&last.replace(".log", ".idx"));
-        files
+        let last = files.keys().rfind(|name| name.ends_with(".log")).cloned();
+        files.remove(&last.unwrap_or_default().replace(".log", ".idx"));
+        Sound { files, objects }
     })
+}
+
+async fn fill(directory: &Path) {
+    let (clock, tasks) = (ManualClock::at(EPOCH_MS), Tasks::new());
+    let log = open(directory, &clock, &tasks).expect("opens");
+    log.partition(0).set_tiering(GROUP, Some(Duration::ZERO));
+    for number in 0..24 {
+        let made = (0..PARTITIONS).map(|id| {
+            let mut batch = Batch::new(&log.partition(id), EPOCH_MS, 0);
+            for part in 0..2 {
+                batch.push(b"key", None, &value(id, number * 2 + part));
+            }
+            batch
+        });
+        log.append(made.collect()).await.expect("appends");
+    }
+    while log.partition(0).status().tiered_bytes == 0 {
+        clock.advance(Duration::from_secs(60));
+        tokio::task::yield_now().await;
+    }
+    tasks.shutdown().await;
+    log.close().await;
+}
+
+fn files_in(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(directory).expect("lists");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let files = paths.filter(|path| path.is_file()).map(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (name, std::fs::read(&path).expect("reads"))
+    });
+    files.collect()
 }
 
 /// What stands at an offset of a sound log.
@@ -241,7 +272,7 @@ fn change(files: &mut BTreeMap<String, Vec<u8>>, change: &[u8]) {
 }
 
 fn forge(name: &str, bytes: &mut [u8]) {
-    if name.ends_with("idx") {
+    if !name.ends_with(".log") {
         if bytes.len() >= 40 {
             let body = 64 * u32_at(bytes, 16) as usize + 8 * u32_at(bytes, 20) as usize;
             let crc = crc32c::crc32c(&bytes[..36]);
@@ -266,19 +297,21 @@ fn forge(name: &str, bytes: &mut [u8]) {
     }
 }
 
-fn open(directory: &Path) -> Result<Log, LogError> {
-    let clock = ManualClock::at(EPOCH_MS).clock();
+fn open(directory: &Path, clock: &ManualClock, tasks: &Tasks) -> Result<Log, LogError> {
+    let objects = format!("file://{}", directory.join(OBJECTS).display());
     Log::open(LogOptions {
         file_bytes: FILE_BYTES,
         durability: Durability::Os,
-        ..LogOptions::new(directory, clock, Tasks::new())
+        tier: Some(Remote::open(&objects, []).expect("a directory")),
+        ..LogOptions::new(directory, clock.clock(), tasks.clone())
     })
 }
 
 async fn use_directory(directory: &Path, is_forged: bool) {
     let mut appended = Vec::new();
     for round in 0..2 {
-        let log = match open(directory) {
+        let (clock, tasks) = (ManualClock::at(EPOCH_MS), Tasks::new());
+        let log = match open(directory, &clock, &tasks) {
             Ok(log) => log,
             Err(LogError::Version { .. }) if round == 0 => return,
             Err(error) => panic!("round {round}: {error}"),
@@ -311,6 +344,8 @@ async fn use_directory(directory: &Path, is_forged: bool) {
             let done = log.append(vec![batch]).await.expect("appends");
             appended.push((id, done[0].base_offset, value));
         }
+        tasks.shutdown().await;
+        log.close().await;
     }
 }
 
@@ -337,7 +372,7 @@ async fn all(log: &Log, partition: &Partition) -> Vec<Record> {
 /// Frames to start from.
 #[must_use]
 pub fn frame_seeds() -> Vec<Vec<u8>> {
-    let log = sound().iter().find(|(name, _)| name.ends_with(".log"));
+    let log = sound().files.iter().find(|(name, _)| name.ends_with(".log"));
     let frame = log.map(|(_, bytes)| bytes[64..].to_vec()).unwrap_or_default();
     let records = frame
         .windows(HEADER_BYTES)
@@ -375,10 +410,12 @@ mod tests {
     #[test]
     fn sound_files_are_several_and_read_whole() {
         assert!(
-            sound().keys().filter(|name| name.ends_with(".log")).count() >= 2,
+            sound().files.keys().filter(|name| name.ends_with(".log")).count() >= 2,
             "{:?}",
-            sound().keys()
+            sound().files.keys()
         );
+        let indexes = sound().files.keys().filter(|name| name.ends_with(".tier")).count();
+        assert_eq!((indexes > 0, sound().objects.len()), (true, indexes));
         frame_seeds().iter().for_each(|seed| frames(seed));
         let dir = tempfile::tempdir().expect("a directory");
         segment_seeds().iter().for_each(|seed| segments(dir.path(), seed));
