@@ -56,7 +56,8 @@ fn read_frame(data: &[u8]) {
     let Some(header) = Header::read(data, file, at) else {
         return;
     };
-    let mut again = data.to_vec();
+    let frame_bytes = HEADER_BYTES.saturating_add(header.payload_bytes as usize);
+    let mut again = data[..frame_bytes.min(data.len())].to_vec();
     header.write(&mut again);
     assert_eq!(Header::read(&again, file, at), Some(header));
     let Some(payload) = data[HEADER_BYTES..].get(..header.payload_bytes as usize) else {

@@ -541,7 +541,12 @@ impl History {
             let unsure = found.split_off(behind);
             let mut next = first;
             for record in &found {
-                assert!(record.offset == next || record.offset > next && lane.may_lack(next..record.offset));
+                assert!(
+                    record.offset == next || record.offset > next && lane.may_lack(next..record.offset),
+                    "partition {} lacks {next}..{}",
+                    lane.id,
+                    record.offset
+                );
                 lacks |= record.offset > next;
                 check_record(record, &lane.slots[record.offset as usize]);
                 next = record.offset + 1;
@@ -589,6 +594,9 @@ impl History {
 async fn play(steps: Vec<Step>) {
     let mut history = History::new();
     for step in steps {
+        if std::env::var("DBG").is_ok() {
+            eprintln!("STEP {step:?}");
+        }
         history.take(step).await;
     }
     history.bench.disk.faults.full.store(false, Ordering::SeqCst);
