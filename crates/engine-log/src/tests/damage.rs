@@ -67,6 +67,27 @@ async fn a_damaged_index_is_made_again_from_the_log_file() {
 }
 
 #[tokio::test]
+async fn a_frame_that_is_damaged_with_its_index_is_counted() {
+    let bench = Bench::new(64 << 10);
+    let log = bench.open();
+    append(&log, 0..10).await;
+    log.close().await;
+    drop(log);
+    let path = log_files(bench.dir.path()).remove(0);
+    let sidecar = path.with_extension("idx");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let fifth = memchr::memmem::find(&bytes, &[4; 1_000]).expect("its data stands there");
+    bytes[fifth] ^= 1;
+    std::fs::write(&path, &bytes).expect("writes");
+    let mut bytes = std::fs::read(&sidecar).expect("reads");
+    *bytes.last_mut().expect("an entry") ^= 1;
+    std::fs::write(&sidecar, &bytes).expect("writes");
+    let log = bench.open();
+    assert_eq!(fills(&log).await, [0, 1, 2, 3, 5, 6, 7, 8, 9]);
+    assert_eq!(log.status().damaged_frames, 1);
+}
+
+#[tokio::test]
 async fn a_file_that_a_crash_left_without_its_ends_does_not_stand_for_the_one_before() {
     let bench = Bench::new(64 << 10);
     let log = bench.open();
