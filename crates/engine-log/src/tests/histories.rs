@@ -1,6 +1,7 @@
 //! Random histories, on a disk that fails, against a model that is a vector of records for each partition.
 
-use std::ops::Range;
+mod model;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use base::Tasks;
 use proptest::prelude::*;
 
+use self::model::{Lane, Slot, check_record};
 use super::rot;
 use super::{Bench, batch};
 use crate::disk::faults::{Cut, On, Plan, Strike};
@@ -114,103 +116,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u64>().prop_map(Step::Rot),
         2 => (rot, opening).prop_map(|(rot, trouble)| Step::Reopen { rot, trouble }),
     ]
-}
-
-#[derive(Debug, Clone)]
-struct Slot {
-    arrival_ms: i64,
-    value: Vec<u8>,
-    /// A bit of its frame has flipped, so it may be missing.
-    is_rotten: bool,
-}
-
-/// The model of one partition.
-#[derive(Debug, Clone, Default)]
-struct Lane {
-    id: u64,
-    slots: Vec<Slot>,
-    /// What readers were told to be the first offset; it never goes back.
-    start: u64,
-    retention_ms: Option<u64>,
-    fenced: bool,
-    /// Batches of which nobody knows yet whether they are there. Those that were answered have their offset.
-    unsure: Vec<(Option<u64>, Vec<Slot>)>,
-}
-
-impl Lane {
-    fn new(id: u64) -> Self {
-        Self { id, ..Self::default() }
-    }
-
-    fn end(&self) -> u64 {
-        self.slots.len() as u64
-    }
-
-    /// The first offset that can be read.
-    fn first_visible(&self, now_ms: i64) -> u64 {
-        let oldest_ms = self.retention_ms.map_or(i64::MIN, |ms| now_ms - ms as i64);
-        self.first_at(oldest_ms).max(self.start)
-    }
-
-    fn first_at(&self, arrival_ms: i64) -> u64 {
-        self.slots.partition_point(|slot| slot.arrival_ms < arrival_ms) as u64
-    }
-
-    fn is_rotten(&self) -> bool {
-        self.slots.iter().any(|slot| slot.is_rotten)
-    }
-
-    /// Whether nothing but what rotted lies in the range.
-    fn may_lack(&self, range: Range<u64>) -> bool {
-        let range = range.start as usize..(range.end as usize).min(self.slots.len());
-        self.slots
-            .get(range)
-            .is_none_or(|slots| slots.iter().all(|slot| slot.is_rotten))
-    }
-
-    /// Takes up the answered batches of a step; they must follow on what is there without gaps.
-    fn settle(&mut self, mut answered: Vec<(u64, Vec<Slot>)>) {
-        answered.sort_by_key(|(base_offset, _)| *base_offset);
-        for (base_offset, slots) in answered {
-            assert_eq!(base_offset, self.end(), "offsets follow without gaps");
-            self.slots.extend(slots);
-        }
-    }
-
-    /// Finds out by what is there which of the unsure batches are: each wholly or not at all, and all that were
-    /// answered.
-    fn resolve(&mut self, found: &[Record]) {
-        let mut found = found;
-        while let Some(first) = found.first() {
-            let at = self.unsure.iter().position(|(_, slots)| slots[0].value == first.data);
-            let at = at.unwrap_or_else(|| panic!("offset {} of {} was never appended", first.offset, self.id));
-            let (base_offset, slots) = self.unsure.remove(at);
-            assert!(
-                base_offset.is_none_or(|offset| offset == self.end()),
-                "it stands elsewhere"
-            );
-            assert!(found.len() >= slots.len(), "a batch is there in part");
-            let (own, rest) = found.split_at(slots.len());
-            for (record, slot) in own.iter().zip(slots) {
-                assert_eq!(record.offset, self.end());
-                check_record(record, &slot);
-                self.slots.push(slot);
-            }
-            found = rest;
-        }
-        let lost = self.unsure.iter().filter_map(|(offset, _)| *offset).collect::<Vec<_>>();
-        assert_eq!(lost, [0u64; 0], "answered batches of partition {} are lost", self.id);
-        self.unsure.clear();
-    }
-}
-
-fn check_record(record: &Record, slot: &Slot) {
-    assert_eq!(record.arrival_ms, slot.arrival_ms, "offset {}", record.offset);
-    assert!(
-        record.data == slot.value,
-        "offset {} holds something else",
-        record.offset
-    );
 }
 
 struct History {
@@ -336,6 +241,7 @@ impl History {
                     arrival_ms,
                     value,
                     is_rotten: false,
+                    is_lost: false,
                 });
                 meant.push((lane, slots.collect::<Vec<_>>()));
             }
@@ -505,9 +411,11 @@ impl History {
         self.log().keep_only(&known);
         for lane in 0..LANES {
             let partition = self.partition(lane);
+            self.lanes[lane].fenced = false;
+            partition.trim(self.lanes[lane].start);
+            // Before the retention is set, which hides some of it.
+            self.settle_unsure(lane).await;
             let model = &mut self.lanes[lane];
-            model.fenced = false;
-            partition.trim(model.start);
             if let Some(ms) = model.retention_ms {
                 partition.set_retention(Duration::from_millis(ms));
             }
@@ -515,50 +423,51 @@ impl History {
         self.check_all().await;
     }
 
-    /// Compares everything, and settles what was unsure.
+    /// Finds out which of the unsure batches are there.
+    async fn settle_unsure(&mut self, lane: usize) {
+        let partition = self.partition(lane);
+        let found = self.read_from(&partition, self.lanes[lane].end()).await;
+        let lane = &mut self.lanes[lane];
+        // Nothing says any more where a partition ended whose last frames are damaged, unless a later file does.
+        // Then offsets that nobody can read are given again.
+        let end = found.first().map_or(partition.end_offset(), |record| record.offset);
+        if end < lane.end() && lane.may_lack(end..lane.end()) {
+            lane.slots.truncate(end as usize);
+        }
+        lane.resolve(&found);
+        assert_eq!(partition.end_offset(), lane.end(), "the end of partition {}", lane.id);
+    }
+
+    async fn read_from(&self, partition: &Partition, mut from: u64) -> Vec<Record> {
+        let log = self.log();
+        let mut found = Vec::new();
+        loop {
+            let read = log.read(partition, from, 10_000, 100).await.expect("reads");
+            assert!(read.next_offset > from || read.records.is_empty());
+            let at_end = read.next_offset >= read.end_offset;
+            from = read.next_offset;
+            found.extend(read.records);
+            if at_end {
+                return found;
+            }
+        }
+    }
+
+    /// Compares everything.
     async fn check_all(&mut self) {
         let mut lacks = false;
         for lane in 0..LANES {
-            let (log, partition) = (self.log(), self.partition(lane));
+            let partition = self.partition(lane);
             let first = self.lanes[lane].first_visible(self.now_ms());
-            let mut found = Vec::new();
-            let mut from = 0;
-            loop {
-                let read = log.read(&partition, from, 10_000, 100).await.expect("reads");
-                assert!(read.next_offset > from || read.records.is_empty());
-                let at_end = read.next_offset >= read.end_offset;
-                from = read.next_offset;
-                found.extend(read.records);
-                if at_end {
-                    break;
-                }
-            }
+            let found = self.read_from(&partition, 0).await;
             let lane = &mut self.lanes[lane];
-            let behind = found
-                .iter()
-                .position(|record| record.offset >= lane.end())
-                .unwrap_or(found.len());
-            let unsure = found.split_off(behind);
             let mut next = first;
             for record in &found {
-                assert!(
-                    record.offset == next || record.offset > next && lane.may_lack(next..record.offset),
-                    "partition {} lacks {next}..{}",
-                    lane.id,
-                    record.offset
-                );
-                lacks |= record.offset > next;
+                lacks |= lane.note_lack(next..record.offset);
                 check_record(record, &lane.slots[record.offset as usize]);
                 next = record.offset + 1;
             }
-            assert!(
-                next >= lane.end() || lane.may_lack(next..lane.end()),
-                "{next} of {}",
-                lane.end()
-            );
-            lacks |= next < lane.end();
-            lane.resolve(&unsure);
-            assert_eq!(partition.end_offset(), lane.end(), "the end of partition {}", lane.id);
+            lacks |= lane.note_lack(next..lane.end());
             lane.start = first;
         }
         let status = self.log().status();
@@ -594,9 +503,6 @@ impl History {
 async fn play(steps: Vec<Step>) {
     let mut history = History::new();
     for step in steps {
-        if std::env::var("DBG").is_ok() {
-            eprintln!("STEP {step:?}");
-        }
         history.take(step).await;
     }
     history.bench.disk.faults.full.store(false, Ordering::SeqCst);
