@@ -4,6 +4,7 @@
 //! writes that are in the disk's cache alone. A power cut makes a copy of the directory in which each sector of
 //! such a write is there or not.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
@@ -261,22 +262,22 @@ impl State {
             return Ok(());
         }
         let metadata = file.metadata()?;
-        if !self.files.contains_key(&metadata.ino()) {
-            let mut durable = vec![0; metadata.len() as usize];
-            if file.read_exact_at(&mut durable, 0).is_err() {
-                // The handle that fills files with zeros cannot read, and zeros are what they hold anyway.
-                return Ok(());
+        let tracked = match self.files.entry(metadata.ino()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let mut durable = vec![0; metadata.len() as usize];
+                if file.read_exact_at(&mut durable, 0).is_err() {
+                    // The handle that fills files with zeros cannot read, and zeros are what they hold anyway.
+                    return Ok(());
+                }
+                unknown.insert(Tracked {
+                    _file: file.try_clone()?,
+                    durable,
+                    cached: Vec::new(),
+                })
             }
-            let tracked = Tracked {
-                _file: file.try_clone()?,
-                durable,
-                cached: Vec::new(),
-            };
-            self.files.insert(metadata.ino(), tracked);
-        }
-        if let Some(tracked) = self.files.get_mut(&metadata.ino()) {
-            tracked.cached.push((at as usize, bytes.to_vec()));
-        }
+        };
+        tracked.cached.push((at as usize, bytes.to_vec()));
         Ok(())
     }
 
