@@ -334,8 +334,9 @@ async fn use_directory(directory: &Path, is_forged: bool) {
             }
             for (_, offset, value) in appended.iter().filter(|(partition, ..)| *partition == id) {
                 let found = records.iter().find(|record| record.offset == *offset);
+                // An index that lies, and whose checksum vouches for it, may hide what stands behind.
                 assert!(
-                    found.is_some_and(|record| record.data == *value),
+                    is_forged || found.is_some_and(|record| record.data == *value),
                     "{id}/{offset} is lost"
                 );
             }
