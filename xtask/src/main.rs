@@ -1,7 +1,8 @@
-//! Repository chores: `cargo xtask <models|test|tidy|bench|crash|new-operation>`.
+//! Repository chores: `cargo xtask <models|test|tidy|bench|crash|fuzz|new-operation>`.
 
 mod bench;
 mod crash;
+mod fuzz;
 mod load;
 mod models;
 mod new_operation;
@@ -36,6 +37,8 @@ enum Chore {
     Bench(Bench),
     /// Kill the server again and again while it writes, and count what is there against what was acknowledged.
     Crash(crash::Arguments),
+    /// Try requests, frames and the log's files that a fuzzer makes up; needs cargo-fuzz and a nightly toolchain.
+    Fuzz(fuzz::Arguments),
     /// Start a new operation in a service crate: the file, its `mod` line and its `.on` line.
     NewOperation(new_operation::Arguments),
 }
@@ -55,6 +58,7 @@ fn main() -> Result<()> {
         Chore::Bench(_) if cfg!(debug_assertions) => run_optimised(),
         Chore::Bench(Bench::Kinesis(arguments)) => bench::kinesis::run(&arguments),
         Chore::Crash(arguments) => crash::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::NewOperation(arguments) => new_operation::make(&arguments),
     }
 }

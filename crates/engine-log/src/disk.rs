@@ -7,6 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{FallocateFlags, OFlags};
 
+#[cfg(test)]
+pub(crate) mod faults;
+
 /// Linux takes at most this many slices in one call.
 const SLICES_MAX: usize = 1024;
 
@@ -48,14 +51,12 @@ impl Disk {
     }
 
     pub(crate) fn write_all_at(&self, file: &File, mut slices: &mut [IoSlice<'_>], mut at: u64) -> io::Result<()> {
-        #[cfg(test)]
-        self.faults.write(file, slices, at)?;
         while !slices.is_empty() {
-            let written = match rustix::io::pwritev(file, &slices[..slices.len().min(SLICES_MAX)], at) {
+            let written = match self.write_at(file, &slices[..slices.len().min(SLICES_MAX)], at) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => written,
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
             };
             at += written as u64;
             IoSlice::advance_slices(&mut slices, written);
@@ -63,64 +64,28 @@ impl Disk {
         Ok(())
     }
 
+    /// One call to the system, which may write less than it was given.
+    fn write_at(&self, file: &File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+        #[cfg(test)]
+        if let Some(written) = self.faults.write(file, slices, at)? {
+            return Ok(written);
+        }
+        Ok(rustix::io::pwritev(file, slices, at)?)
+    }
+
     pub(crate) fn sync_data(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
-        self.faults.sync()?;
+        if self.faults.sync(file)? {
+            return Ok(());
+        }
         file.sync_data()
     }
 
     /// Makes the names in a directory durable.
     pub(crate) fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod faults {
-    use std::fs::File;
-    use std::io::{self, IoSlice};
-    use std::os::unix::fs::FileExt;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    #[derive(Debug, Default)]
-    pub(crate) struct Faults {
-        pub(crate) full: AtomicBool,
-        pub(crate) sync_fails: AtomicBool,
-        /// When not 0: the next write stops with ENOSPC after this many bytes.
-        pub(crate) write_stops_after: AtomicU64,
-        pub(crate) syncs: AtomicU64,
-    }
-
-    impl Faults {
-        pub(super) fn allocate(&self) -> io::Result<()> {
-            if self.full.load(Ordering::SeqCst) {
-                Err(io::ErrorKind::StorageFull.into())
-            } else {
-                Ok(())
-            }
-        }
-
-        pub(super) fn write(&self, file: &File, slices: &[IoSlice<'_>], at: u64) -> io::Result<()> {
-            let stop = self.write_stops_after.swap(0, Ordering::SeqCst) as usize;
-            if stop == 0 {
-                return Ok(());
-            }
-            let all = slices
-                .iter()
-                .flat_map(|slice| slice.iter().copied())
-                .take(stop)
-                .collect::<Vec<_>>();
-            file.write_all_at(&all, at)?;
-            Err(io::ErrorKind::StorageFull.into())
-        }
-
-        pub(super) fn sync(&self) -> io::Result<()> {
-            self.syncs.fetch_add(1, Ordering::SeqCst);
-            if self.sync_fails.load(Ordering::SeqCst) {
-                Err(io::Error::other("injected"))
-            } else {
-                Ok(())
-            }
-        }
+        File::open(path)?.sync_all()?;
+        #[cfg(test)]
+        self.faults.names_are_durable()?;
+        Ok(())
     }
 }

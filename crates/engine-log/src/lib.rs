@@ -12,6 +12,8 @@ mod error;
 mod figures;
 mod files;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod housekeeper;
 mod log;
 mod mover;

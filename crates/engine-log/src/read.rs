@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use base::Millis;
 use bytes::Bytes;
@@ -170,6 +171,12 @@ fn read(
     while !reader.full {
         reader.cursor = reader.cursor.max(start_offset);
         let Some(plan) = reader.plan(shared, partition)? else {
+            let state = partition.state();
+            if state.pieces.back().is_some_and(|last| last.end > reader.cursor) {
+                continue;
+            }
+            // What stood between here and the end is lost. A reader that stayed would come back at once, for ever.
+            reader.cursor = reader.cursor.max(state.end);
             break;
         };
         match reader.take(shared, partition, &plan) {
@@ -226,7 +233,11 @@ fn checked(
             "the index of a log file is damaged; it is made again from the file"
         );
         let log = Source::open(shared, file, home)?.as_file(&shared.directory)?;
-        Index::Memory(recovery::frames_of(&log, file, partition.id())?)
+        let frames = recovery::frames_of(&log, file, partition.id())?;
+        // Readers do not come by the frames that are damaged themselves, since no index names them any more.
+        let lost = u64::from(entries.count).saturating_sub(frames.len() as u64);
+        shared.damaged_frames.fetch_add(lost, Ordering::Relaxed);
+        Index::Memory(frames)
     };
     let mut state = partition.state();
     if let Some(piece) = state.piece_of_mut(file).filter(|piece| piece.home == home) {
@@ -405,7 +416,7 @@ impl Reader {
                 return;
             }
             Err(Unreadable::Form) => {
-                shared.damaged_frames.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                shared.damaged_frames.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(
                     partition = header.partition,
                     offset = header.base_offset,
@@ -450,7 +461,7 @@ pub(crate) fn sound_payload(bytes: &Bytes, partition: &Partition, file: u32, fra
 }
 
 fn damaged(shared: &Shared, partition: &Partition, file: u32, frame: &Frame) {
-    shared.damaged_frames.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    shared.damaged_frames.fetch_add(1, Ordering::Relaxed);
     tracing::error!(
         partition = partition.id(),
         file,

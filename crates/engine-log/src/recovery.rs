@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -180,12 +180,14 @@ impl Recovered {
             return Ok(());
         }
         let mut touched = Vec::new();
+        let mut durable = 0;
         let end = scan.run(|header, payload| match header.kind {
             KIND_ENDS => {
                 self.ends(payload);
                 has_ends = true;
             }
             KIND_RECORDS => {
+                durable = durable.max(header.durable);
                 let partition = self.partition(header.partition);
                 let mut state = partition.state();
                 if state.piece_of(number).is_some_and(|piece| piece.home != Home::File) {
@@ -228,7 +230,8 @@ impl Recovered {
         }
         // What lies behind the end is cut off for good, so that it can never be taken for content later.
         log.set_len(end)?;
-        log.sync_all()?;
+        write_again(disk, log, u64::from(durable), end)?;
+        disk.sync_data(log)?;
         match seal(disk, directory, number, &touched, &scan.quarantined) {
             // The index stays in memory, and the next start scans the file again.
             Err(error) if is_full(&error) => {
@@ -349,6 +352,20 @@ fn pieces_of(log: &File, number: u32, home: Home) -> io::Result<Vec<(u64, Piece)
         Some((*id, Piece { home, ..piece }))
     };
     Ok(found.partitions.iter().filter_map(piece).collect())
+}
+
+/// Writes what stands between two places of the file once more. After a sync that failed the kernel may hold content
+/// that is not on the disk and that it takes for written, so syncing alone would not bring it there; readers see it
+/// from now on, and the next power cut must not take it away.
+fn write_again(disk: &Disk, log: &File, mut at: u64, end: u64) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    while at < end {
+        bytes.resize(WINDOW_BYTES.min((end - at) as usize), 0);
+        log.read_exact_at(&mut bytes, at)?;
+        disk.write_all_at(log, &mut [IoSlice::new(&bytes)], at)?;
+        at += bytes.len() as u64;
+    }
+    Ok(())
 }
 
 /// Writes the sidecar of a file and lets the partitions find their frames there.

@@ -2,6 +2,7 @@ mod crash;
 mod damage;
 mod faults;
 mod histories;
+mod rot;
 mod tier;
 
 use std::path::Path;

@@ -58,7 +58,13 @@ impl Source {
         match self {
             Self::File(log) => {
                 let mut buffer = vec![0; (to - from) as usize];
-                log.read_exact_at(&mut buffer, u64::from(from))?;
+                match log.read_exact_at(&mut buffer, u64::from(from)) {
+                    // A file that lost its end is read as far as it goes, so that the frames that are whole are found.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        read_up_to_end(log, &mut buffer, from)?
+                    }
+                    read => read?,
+                }
                 Ok(Bytes::from(buffer))
             }
             Self::Object { tier, name } => {
@@ -82,6 +88,14 @@ impl Source {
             Self::Object { tier, name } => Ok(Arc::new(fetch(tier, directory, name)?)),
         }
     }
+}
+
+/// Fills the rest with zeros, which no frame is.
+fn read_up_to_end(log: &File, buffer: &mut [u8], from: u32) -> io::Result<()> {
+    buffer.fill(0);
+    let there = log.metadata()?.len().saturating_sub(u64::from(from));
+    let there = buffer.len().min(there as usize);
+    log.read_exact_at(&mut buffer[..there], u64::from(from))
 }
 
 /// An object's bytes in a file without a name.

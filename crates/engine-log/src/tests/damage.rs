@@ -67,6 +67,27 @@ async fn a_damaged_index_is_made_again_from_the_log_file() {
 }
 
 #[tokio::test]
+async fn a_frame_that_is_damaged_with_its_index_is_counted() {
+    let bench = Bench::new(64 << 10);
+    let log = bench.open();
+    append(&log, 0..10).await;
+    log.close().await;
+    drop(log);
+    let path = log_files(bench.dir.path()).remove(0);
+    let sidecar = path.with_extension("idx");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let fifth = memchr::memmem::find(&bytes, &[4; 1_000]).expect("its data stands there");
+    bytes[fifth] ^= 1;
+    std::fs::write(&path, &bytes).expect("writes");
+    let mut bytes = std::fs::read(&sidecar).expect("reads");
+    *bytes.last_mut().expect("an entry") ^= 1;
+    std::fs::write(&sidecar, &bytes).expect("writes");
+    let log = bench.open();
+    assert_eq!(fills(&log).await, [0, 1, 2, 3, 5, 6, 7, 8, 9]);
+    assert_eq!(log.status().damaged_frames, 1);
+}
+
+#[tokio::test]
 async fn a_file_that_a_crash_left_without_its_ends_does_not_stand_for_the_one_before() {
     let bench = Bench::new(64 << 10);
     let log = bench.open();
@@ -103,6 +124,50 @@ async fn a_file_that_could_not_be_finished_is_finished_later() {
     drop(log);
     assert!(sidecar.exists());
     assert_eq!(fills(&bench.open()).await, (0..80).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_end_is_read_as_far_as_it_goes() {
+    let bench = Bench::new(16 << 10);
+    let log = bench.open();
+    append(&log, 0..40).await;
+    log.close().await;
+    drop(log);
+    let path = log_files(bench.dir.path()).remove(0);
+    let file = File::options().write(true).open(path).expect("opens");
+    file.set_len(5_000).expect("cuts");
+    let log = bench.open();
+    let found = fills(&log).await;
+    // Four records of a thousand bytes and a little fit.
+    assert_eq!(found[..4], [0, 1, 2, 3]);
+    let behind = found[4];
+    assert_eq!(found[4..], (behind..40).collect::<Vec<_>>());
+    assert!(behind < 16, "the next file is read whole, {behind}");
+    assert!(log.status().damaged_frames > 0);
+}
+
+#[tokio::test]
+async fn readers_pass_over_lost_records_at_the_end_of_a_partition() {
+    let bench = Bench::new(16 << 10);
+    let log = bench.open();
+    let partition = log.partition(1);
+    append(&log, 0..3).await;
+    // Another partition fills the file and begins the next one, which says where this one ended.
+    let other = log.partition(2);
+    for _ in 0..16 {
+        log.append(vec![batch(&other, &[vec![0; 1_000]])])
+            .await
+            .expect("appends");
+    }
+    log.close().await;
+    drop((log, partition, other));
+    std::fs::remove_file(log_files(bench.dir.path()).remove(0)).expect("removes");
+    let log = bench.open();
+    let partition = log.partition(1);
+    assert_eq!(partition.end_offset(), 3);
+    let read = log.read(&partition, 0, 10_000, 100).await.expect("reads");
+    assert!(read.records.is_empty());
+    assert_eq!((read.next_offset, read.end_offset), (3, 3));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Bench, all, batch, log_files};
+use crate::disk::faults::{Cut, On, Plan, Strike};
 use crate::{Log, LogError, Partition};
 
 async fn put(log: &Log, partition: &Partition, fill: u8, bytes: usize) -> Result<u64, LogError> {
@@ -125,4 +126,38 @@ async fn files_of_an_unknown_version_are_refused_and_left_alone() {
         Err(LogError::Version { found: 9, known: 1, .. })
     ));
     assert_eq!(std::fs::read(&path).expect("reads"), bytes);
+}
+
+#[tokio::test]
+async fn what_readers_see_after_a_failed_sync_survives_the_next_power_cut() {
+    for seed in 0..16 {
+        let bench = Bench::new(64 << 10);
+        let (before, after) = (bench.dir.path().join("before"), bench.dir.path().join("after"));
+        std::fs::create_dir(&before).expect("makes");
+        bench.disk.faults.watch(&before).expect("watches");
+        let log = bench.open_at(&before).expect("opens");
+        let partition = log.partition(1);
+        let values = |fill| [batch(&partition, &[vec![fill; 3_000]])].into();
+        log.append(values(0)).await.expect("appends");
+        // The write goes well, the sync behind it does not.
+        bench.disk.faults.plan(Some(Plan {
+            on: On::Writer,
+            after: 1,
+            strike: Strike::Broken(seed),
+        }));
+        let failed = log.append(values(1)).await;
+        assert!(matches!(failed, Err(LogError::Poisoned(_))), "{failed:?}");
+        drop((log, partition));
+        let log = bench.open_at(&before).expect("opens");
+        let seen = all(&log, &log.partition(1)).await;
+        assert!(!seen.is_empty());
+        let cut = Cut {
+            to: after.clone(),
+            seed: seed as u64,
+        };
+        bench.disk.faults.cut(&cut).expect("copies");
+        drop(log);
+        let log = bench.open_at(&after).expect("opens");
+        assert_eq!(all(&log, &log.partition(1)).await, seen, "seed {seed}");
+    }
 }

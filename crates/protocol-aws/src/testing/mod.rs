@@ -3,6 +3,8 @@
 
 mod cases;
 mod drift;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 
 pub use cases::check_model_cases;
 pub(crate) use drift::{check_input_fields, check_output};
