@@ -121,12 +121,12 @@ def slow(shared_server):
     return Slow(shared_server)
 
 
-def begin_upload(connection):
-    """Half an object; when this returns the server is reading it."""
-    head = b"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
-    connection.sendall(head)
+def begin_upload(connection, path="/bucket/key", part=b"half", length=100):
+    """The first part of an object; when this returns the server is reading it."""
+    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    connection.sendall(head.encode())
     assert connection.recv(1000).startswith(b"HTTP/1.1 100"), "the request is under way"
-    connection.sendall(b"half")
+    connection.sendall(part)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -626,8 +626,7 @@ def test_what_is_under_way_ends_before_the_server_does(server):
     idle.sendall(HEALTH)
     assert b"200 OK" in idle.recv(65536)
     with connect(server) as upload:
-        upload.sendall(f"PUT /drain/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode())
-        upload.sendall(body[:MIB])
+        begin_upload(upload, "/drain/slow", body[:MIB], len(body))
         server.process.send_signal(signal.SIGTERM)
         assert idle.recv(1000) == b"", "idle connections end at once"
         eventually(lambda: cannot_connect(server))

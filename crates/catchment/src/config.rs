@@ -171,7 +171,7 @@ impl Config {
             *key = hidden;
         }
         for option in &mut shown.tier_options {
-            if let Some((key, _)) = option.split_once('=').filter(|(key, _)| is_secret(key)) {
+            if let Some((key, _)) = option.split_once('=').filter(|(key, _)| !is_public(key)) {
                 *option = format!("{key}=****");
             }
         }
@@ -179,10 +179,19 @@ impl Config {
     }
 }
 
-/// Whether the value of an option of the tier is nobody's business.
-fn is_secret(key: &str) -> bool {
+/// Whether the value of an option of the tier may be shown. What is not known to be harmless may be a secret.
+fn is_public(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["secret", "token", "password"].iter().any(|word| key.contains(word))
+    let key = key.strip_prefix("aws_").unwrap_or(&key);
+    [
+        "endpoint",
+        "endpoint_url",
+        "region",
+        "default_region",
+        "timeout",
+        "connect_timeout",
+    ]
+    .contains(&key)
 }
 
 fn parse_key(text: &str) -> Result<AccessKey> {
@@ -262,7 +271,7 @@ mod tests {
         assert!(!config.print().expect("prints").contains("hush"));
         let with_tier = Config {
             tier: Some("s3://lake/old".to_owned()),
-            tier_options: ["region=r", "secret_access_key=hush", "aws_session_token=hush"]
+            tier_options: ["region=r", "secret_access_key=hush", "aws_sse_customer_key_base64=hush"]
                 .map(str::to_owned)
                 .into(),
             ..config.clone()

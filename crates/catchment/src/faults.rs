@@ -113,38 +113,8 @@ impl Faults {
 impl Set {
     /// The first fault that hits decides.
     fn judge(&mut self, attempt: Attempt<'_>, random: &Random) -> Verdict {
-        let hit = self.faults.iter_mut().find(|fault| {
-            fault.matches(attempt) && (fault.each_record && attempt.records.is_some() || fault.hits_now(random))
-        });
-        let Some(fault) = hit else { return Verdict::default() };
-        let delay = Duration::from_millis(fault.delay_ms);
-        let Some(error) = fault.error_for(attempt.operation) else {
-            fault.note_hit();
-            return Verdict {
-                delay,
-                ..Verdict::default()
-            };
-        };
-        let Some(records) = attempt.records.filter(|_| fault.each_record) else {
-            fault.note_hit();
-            return Verdict {
-                delay,
-                error: Some(error),
-                ..Verdict::default()
-            };
-        };
-        let mut failing_records = BTreeMap::new();
-        for index in 0..records {
-            if fault.count != Some(0) && fault.hits_now(random) {
-                fault.note_hit();
-                failing_records.insert(index, error.clone());
-            }
-        }
-        Verdict {
-            delay,
-            error: None,
-            failing_records,
-        }
+        let verdict = |fault: &mut Fault| fault.judge(attempt, random);
+        self.faults.iter_mut().find_map(verdict).unwrap_or_default()
     }
 }
 
@@ -154,6 +124,38 @@ fn share(random: &Random) -> f64 {
 }
 
 impl Fault {
+    /// What becomes of a call that it hits, or of which it hits records.
+    fn judge(&mut self, attempt: Attempt<'_>, random: &Random) -> Option<Verdict> {
+        if !self.matches(attempt) {
+            return None;
+        }
+        let delay = Duration::from_millis(self.delay_ms);
+        let error = self.error_for(attempt.operation);
+        if let (Some(records), Some(error), true) = (attempt.records, &error, self.each_record) {
+            let mut failing_records = BTreeMap::new();
+            for index in 0..records {
+                if self.count != Some(0) && self.hits_now(random) {
+                    self.note_hit();
+                    failing_records.insert(index, error.clone());
+                }
+            }
+            return (!failing_records.is_empty()).then_some(Verdict {
+                delay,
+                error: None,
+                failing_records,
+            });
+        }
+        if !self.hits_now(random) {
+            return None;
+        }
+        self.note_hit();
+        Some(Verdict {
+            delay,
+            error,
+            ..Verdict::default()
+        })
+    }
+
     fn hits_now(&self, random: &Random) -> bool {
         self.rate >= 1.0 || share(random) < self.rate
     }

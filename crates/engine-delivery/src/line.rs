@@ -119,17 +119,25 @@ impl Line {
         let partitions = self.partitions();
         let mut found = false;
         let mut lag = 0;
+        let mut unread = None;
         for partition in &partitions {
             if self.room.is_full() && !self.buffers.is_empty() {
                 break;
             }
-            found |= self.read(partition, u64::MAX).await?;
+            match self.read(partition, u64::MAX).await {
+                Ok(more) => found |= more,
+                // The others' records go on.
+                Err(error) => unread = unread.or(Some(error)),
+            }
             lag += partition.end_offset().saturating_sub(self.cursor(partition.id()));
         }
         self.look_for_lost_records(&partitions);
         self.shared.figures.lock().lag_records = lag;
         self.write_due(!found).await?;
         self.note_figures();
+        if let Some(error) = unread {
+            return Err(error);
+        }
         Ok(if found { Round::Read } else { Round::Idle })
     }
 

@@ -29,6 +29,9 @@ use crate::writer::{Append, Appended, Fence, Job, PAGE_BYTES, Writer};
 /// How many appends may wait for the writer, and how many bytes they may hold together.
 const QUEUE_APPENDS_MAX: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// How many reads may be under way. Each has a thread of a pool that others use too, and one that waits for a tier
+/// that does not answer has it for long.
+const READS_MAX: usize = 128;
 /// The most that one append may carry.
 pub const APPEND_BYTES_MAX: usize = 32 << 20;
 const FILE_BYTES: u64 = 64 << 20;
@@ -79,6 +82,7 @@ pub(crate) struct Inner {
     shared: Arc<Shared>,
     jobs: Option<mpsc::Sender<Job>>,
     queue_bytes: Arc<Semaphore>,
+    pub(crate) reads: Semaphore,
     chores: Option<channel::Sender<Chore>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -238,6 +242,7 @@ impl Log {
             shared: shared.clone(),
             jobs: Some(jobs),
             queue_bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            reads: Semaphore::new(READS_MAX),
             chores: Some(chores),
             threads: Mutex::new(threads),
         }));

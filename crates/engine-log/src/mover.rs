@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use base::{Clock, Tasks};
 use bytes::Bytes;
-use store_objects::Remote;
+use store_objects::{Remote, RemoteError};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::LogError;
@@ -59,6 +60,12 @@ impl Mover {
 
     pub(crate) async fn run(mut self, clock: Clock, tasks: Tasks) {
         loop {
+            // First of all too: until the streams are there nobody has said what is to move.
+            tokio::select! {
+                () = tasks.stopping().cancelled() => return,
+                () = self.sealed.notified() => {}
+                () = clock.sleep(LOOK_EVERY) => {}
+            }
             let Some(log) = self.log.upgrade().map(Log) else { return };
             let outcome = tokio::select! {
                 () = tasks.stopping().cancelled() => return,
@@ -69,35 +76,75 @@ impl Mover {
                 tracing::warn!(failure, "records could not be moved to the tier; it is tried again");
             }
             *log.shared().tier_failure.lock() = failure;
-            drop(log);
-            tokio::select! {
-                () = tasks.stopping().cancelled() => return,
-                () = self.sealed.notified() => {}
-                () = clock.sleep(LOOK_EVERY) => {}
-            }
         }
     }
 
+    /// Does what can be done, and fails with the first of what could not.
     async fn pass(&mut self, log: &Log) -> Result<(), LogError> {
+        self.look_at_the_tier(log).await?;
+        let immovable = self.immovable.clone();
+        let all = log.blocking(move |shared| Ok(due(shared, &immovable))).await?;
+        let mut outcome = Ok(());
         let mut moved = false;
-        for due in due(log.shared(), &self.immovable) {
-            moved |= self.take(log, due).await?;
+        for due in all {
+            match self.take(log, due).await {
+                Ok(is_moved) => moved |= is_moved,
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
         }
         if moved {
             log.reclaim();
         }
-        self.remove_unread(log).await
+        outcome.and(self.remove_unread(log).await)
+    }
+
+    /// Refuses a tier that has nothing of what was moved there, such as a directory on which its disk is not mounted.
+    async fn look_at_the_tier(&self, log: &Log) -> Result<(), LogError> {
+        let samples = {
+            let tiered = log.shared().tiered.lock();
+            [tiered.keys().next().copied(), tiered.keys().next_back().copied()]
+        };
+        let mut missing = None;
+        for (file, group) in samples.into_iter().flatten() {
+            let head = 0..files::FILE_HEADER_BYTES as u64;
+            match self.tier.get_range(&tier::object_name(file, group), head).await {
+                Ok(_) => return Ok(()),
+                Err(RemoteError::NotFound { name, .. }) => missing = Some(name),
+                Err(error) => return Err(LogError::Tier(error.to_string())),
+            }
+        }
+        let why = |name| {
+            format!(
+                "{} has nothing of what was moved there, not even {name}",
+                self.tier.url()
+            )
+        };
+        missing.map_or(Ok(()), |name| Err(LogError::Tier(why(name))))
     }
 
     /// Tells whether anything was moved.
     async fn take(&mut self, log: &Log, due: Due) -> Result<bool, LogError> {
         let (file, group) = (due.file, due.group);
-        let Some(object) = log.blocking(move |shared| copy_out(shared, &due)).await? else {
-            self.immovable.insert((file, group));
-            return Ok(false);
+        let partitions = due.partitions.clone();
+        let is_there = move || {
+            let is_here = |partition: &Partition| partition.state().piece_at(file, Home::File).is_some();
+            partitions.iter().any(is_here)
         };
-        let put = self.tier.put(&tier::object_name(file, group), object.bytes).await;
-        put.map_err(|error| LogError::Tier(error.to_string()))?;
+        let object = match log.blocking(move |shared| copy_out(shared, &due)).await {
+            // The file was reclaimed since it was looked at.
+            _ if !is_there() => return Ok(false),
+            Ok(Some(object)) => object,
+            Ok(None) => {
+                self.immovable.insert((file, group));
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let (tier, name) = (self.tier.clone(), tier::object_name(file, group));
+        let bytes = object.bytes;
+        // On a thread that may wait for a disk.
+        log.blocking(move |_| Handle::current().block_on(tier.put(&name, bytes)).map_err(tier::failed))
+            .await?;
         log.blocking(move |shared| turn_to(shared, file, group, &object.pieces))
             .await?;
         tracing::debug!(file, group, "records moved to the tier");
@@ -136,6 +183,10 @@ impl Mover {
 /// object takes them.
 fn due(shared: &Shared, immovable: &HashSet<(u32, u64)>) -> Vec<Due> {
     let now_ms = shared.clock.now_ms();
+    let is_asked_for = |partition: &Partition| partition.state().tiering.is_some_and(|t| t.after_ms.is_some());
+    if !shared.partitions.read().values().any(is_asked_for) {
+        return Vec::new();
+    }
     let files = {
         let files = shared.files.lock();
         let files = files.iter().map(|(file, info)| (*file, info.partitions.clone()));
@@ -154,7 +205,9 @@ fn due(shared: &Shared, immovable: &HashSet<(u32, u64)>) -> Vec<Due> {
             let (Some(tiering), Some(piece)) = (state.tiering, state.piece_at(file, Home::File)) else {
                 continue;
             };
-            if piece.last_arrival_ms > now_ms.saturating_sub(tiering.after_ms) {
+            // Where only a part of a group is told to move yet, the rest will be in a moment.
+            let is_old = |after_ms| piece.last_arrival_ms <= now_ms.saturating_sub(after_ms);
+            if !tiering.after_ms.is_some_and(is_old) {
                 young.insert(tiering.group);
             } else if is_readable {
                 groups.entry(tiering.group).or_default().push(partition.clone());
@@ -247,8 +300,14 @@ fn append_frames(
 /// The object is there: its index becomes durable, and readers turn to it.
 fn turn_to(shared: &Shared, file: u32, group: u64, pieces: &[(u64, Piece)]) -> io::Result<()> {
     let path = files::tier_index_path(&shared.directory, file, group);
+    // An older one of that name may be open.
+    shared.handles.forget(file, Kind::Tier(group));
     let moved = sidecar::write(&shared.disk, &path, file, pieces, &[])?;
-    shared.disk.sync_directory(&shared.directory)?;
+    if let Err(error) = shared.disk.sync_directory(&shared.directory) {
+        // The object may be another by the time that a start would find this.
+        drop(std::fs::remove_file(&path));
+        return Err(error);
+    }
     shared.tiered.lock().insert(
         (file, group),
         Tiered {
@@ -256,16 +315,19 @@ fn turn_to(shared: &Shared, file: u32, group: u64, pieces: &[(u64, Piece)]) -> i
             bytes: moved.iter().map(|(_, piece)| piece.bytes).sum(),
         },
     );
-    if let Some(info) = shared.files.lock().get_mut(&file) {
-        info.partitions.retain(|id| moved.iter().all(|(moved, _)| moved != id));
-    }
+    let mut ids = Vec::with_capacity(moved.len());
     for (id, piece) in moved {
+        ids.push(id);
         let Some(partition) = shared.partition(id) else {
             continue;
         };
         if let Some(here) = partition.state().piece_of_mut(file) {
             *here = piece;
         }
+    }
+    // Only now that nobody turns to it any more may the file go.
+    if let Some(info) = shared.files.lock().get_mut(&file) {
+        info.partitions.retain(|id| !ids.contains(id));
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) struct State {
     pub(crate) removed: bool,
     /// Appends are refused.
     pub(crate) fenced: bool,
-    /// Whether and when finished records go to the tier.
+    /// Whether and when finished records go to the tier; nothing until somebody has said it.
     pub(crate) tiering: Option<Tiering>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct State {
 pub(crate) struct Tiering {
     /// Partitions of a group share objects.
     pub(crate) group: u64,
-    pub(crate) after_ms: Millis,
+    pub(crate) after_ms: Option<Millis>,
 }
 
 /// A partition's part of one file.
@@ -161,9 +161,9 @@ impl Partition {
     /// Has records go to the tier once they have been here for `after` and their file is finished, into objects that
     /// they share with the partitions of the same group. Nothing without a tier. `None` keeps here what is here.
     pub fn set_tiering(&self, group: u64, after: Option<Duration>) {
-        self.state().tiering = after.map(|after| Tiering {
+        self.state().tiering = Some(Tiering {
             group,
-            after_ms: after.as_millis() as Millis,
+            after_ms: after.map(|after| after.as_millis() as Millis),
         });
     }
 

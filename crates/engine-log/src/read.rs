@@ -84,6 +84,7 @@ impl Log {
         &self,
         work: impl FnOnce(&Shared) -> io::Result<T> + Send + 'static,
     ) -> Result<T, LogError> {
+        let _room = self.0.reads.acquire().await.map_err(|_| LogError::Closed)?;
         let shared = self.shared().clone();
         let done = self
             .shared()

@@ -47,10 +47,23 @@ impl Source {
     pub(crate) fn open(shared: &Shared, file: u32, home: Home) -> io::Result<Self> {
         match home {
             Home::File => Ok(Self::File(shared.handles.get(&shared.directory, file, Kind::Log)?)),
-            Home::Tier(group) => Ok(Self::Object {
-                tier: configured(shared.tier.as_ref())?.clone(),
-                name: object_name(file, group),
-            }),
+            Home::Tier(group) => {
+                let tier = configured(shared.tier.as_ref())?;
+                let name = object_name(file, group);
+                // A file is read as one: waiting for the library, which hands it to other threads of the pool that this
+                // one belongs to, could leave all of them waiting for each other.
+                match tier.file_of(&name) {
+                    Some(path) => {
+                        let missing = |error| LogError::Tier(format!("{}: {error}", path.display()));
+                        let file = File::open(&path).map_err(|error| io::Error::other(missing(error)))?;
+                        Ok(Self::File(Arc::new(file)))
+                    }
+                    None => Ok(Self::Object {
+                        tier: tier.clone(),
+                        name,
+                    }),
+                }
+            }
         }
     }
 
@@ -69,7 +82,16 @@ impl Source {
             }
             Self::Object { tier, name } => {
                 let range = u64::from(from)..u64::from(to);
-                Handle::current().block_on(tier.get_range(name, range)).map_err(failed)
+                let read = Handle::current()
+                    .block_on(tier.get_range(name, range))
+                    .map_err(failed)?;
+                if read.len() == (to - from) as usize {
+                    return Ok(read);
+                }
+                // An object that lost its end is read as far as it goes, like a file.
+                let mut padded = read.to_vec();
+                padded.resize((to - from) as usize, 0);
+                Ok(padded.into())
             }
         }
     }
@@ -108,7 +130,11 @@ pub(crate) fn fetch(tier: &Remote, directory: &Path, name: &str) -> io::Result<F
         .create(true)
         .truncate(true)
         .open(&path)?;
-    std::fs::remove_file(&path)?;
+    match std::fs::remove_file(&path) {
+        // Another reader does the same with the same content.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     file.write_all(&content)?;
     Ok(file)
 }

@@ -12,12 +12,14 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Name;
-use object_store::{ClientConfigKey, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use url::Url;
 
 /// How often and how long a request is tried again by itself. Callers wait for it, so it is short.
 const RETRIES_MAX: usize = 4;
 const RETRY_TIME_MAX: Duration = Duration::from_secs(15);
+/// A request may take so long, in which a slow line carries a large object.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RemoteError {
@@ -62,12 +64,14 @@ impl Remote {
                     retry_timeout: RETRY_TIME_MAX,
                     ..RetryConfig::default()
                 };
-                let mut builder = AmazonS3Builder::new().with_url(url).with_retry(retry);
+                let client = ClientOptions::new().with_timeout(REQUEST_TIME_MAX);
+                let builder = AmazonS3Builder::new().with_url(url).with_retry(retry);
+                let mut builder = builder.with_client_options(client);
                 for (key, value) in options {
                     let known: AmazonS3ConfigKey = key
                         .parse()
                         .map_err(|_| invalid(format!("there is no option {key:?}")))?;
-                    if key == "endpoint" && value.starts_with("http:") {
+                    if known == AmazonS3ConfigKey::Endpoint && value.starts_with("http:") {
                         let plain = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
                         builder = builder.with_config(plain, "true");
                     }
@@ -106,6 +110,12 @@ impl Remote {
     pub fn below(mut self, below: &str) -> Self {
         self.prefix = self.place_of(below);
         self
+    }
+
+    /// The file that holds an object, where the place is a directory.
+    pub fn file_of(&self, name: &str) -> Option<PathBuf> {
+        let directory = self.directory.as_ref()?;
+        Some(directory.join(self.place_of(name).as_ref()))
     }
 
     /// As it was given.

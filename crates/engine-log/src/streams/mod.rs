@@ -500,6 +500,8 @@ impl Streams {
 
     async fn take_steps(&self, id: StreamId, steps: Vec<Step>, is_rescale: bool) -> Result<(), StreamError> {
         let stream = self.get(&id).ok_or(StreamError::NotFound)?;
+        // A store that takes no writes any more must not leave shards fenced for a change that never began.
+        self.0.meta.write(|_| Ok::<_, StreamError>(())).await?;
         let parents = reshard::closing(&steps, &stream.shards);
         let closing: Vec<Partition> = parents
             .iter()
