@@ -49,6 +49,36 @@ fn map_key_type(key: &HiveType) -> DataType {
     }
 }
 
+/// The name that Hive has for what a column of this type holds.
+pub(crate) fn hive_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 => "tinyint".to_owned(),
+        DataType::Int16 => "smallint".to_owned(),
+        DataType::Int32 => "int".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Float32 => "float".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Utf8 | DataType::Utf8View => "string".to_owned(),
+        DataType::Binary | DataType::BinaryView => "binary".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        DataType::List(item) => format!("array<{}>", hive_name(item.data_type())),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                format!("map<{},{}>", hive_name(pair[0].data_type()), hive_name(pair[1].data_type()))
+            }
+            other => other.to_string(),
+        },
+        DataType::Struct(fields) => {
+            let member = |field: &Arc<Field>| format!("{}:{}", field.name(), hive_name(field.data_type()));
+            format!("struct<{}>", fields.iter().map(member).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// A table column as an Arrow field; every column may be NULL.
 pub fn arrow_field(column: &Column) -> Result<Field, FormatError> {
     let hive = column

@@ -7,11 +7,13 @@ mod compression;
 mod error;
 mod json;
 mod parquet_file;
+mod time;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
-pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
-pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};
+pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
+pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion, write_parquet};
+pub use time::{InvalidTimestampFormat, TimestampFormat};
