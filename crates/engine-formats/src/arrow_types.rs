@@ -49,6 +49,26 @@ fn map_key_type(key: &HiveType) -> DataType {
     }
 }
 
+/// The same columns with plain strings for views, which are quicker to build and to write out; files have the same
+/// schema either way.
+#[must_use]
+pub fn without_views(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(field_without_views);
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
+fn field_without_views(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(item) => DataType::List(field_without_views(item)),
+        DataType::Map(entries, sorted) => DataType::Map(field_without_views(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field_without_views).collect()),
+        _ => return field.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
 /// The name that Hive has for what a column of this type holds.
 pub(crate) fn hive_name(data_type: &DataType) -> String {
     match data_type {

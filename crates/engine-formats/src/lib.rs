@@ -10,7 +10,7 @@ mod parquet_file;
 mod time;
 mod zip_file;
 
-pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
+pub use arrow_types::{arrow_field, arrow_schema, arrow_type, without_views};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;

@@ -182,6 +182,9 @@ fn block_left(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> usize 
 }
 
 fn close_row_group(writer: &mut ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> Result<(), ParquetError> {
+    // What is written at once need not be copied as it grows.
+    let bytes = writer.in_progress_size();
+    writer.inner_mut().reserve(bytes + bytes / 16);
     let left = block_left(writer, options);
     if left <= options.padding_bytes_max {
         writer.write_all(&vec![0; left])?;
