@@ -63,8 +63,8 @@ pub(crate) struct ServiceError {
 impl ServiceError {
     /// Whether SDKs call again after it: the service is too busy, or not well.
     pub(crate) fn is_passing(&self) -> bool {
-        let throttles = ["Throttling", "ThroughputExceeded", "TooManyRequests", "SlowDown"];
-        self.status.is_server_error() || throttles.iter().any(|part| self.code.contains(part))
+        let passing = ["Throttl", "ThroughputExceeded", "Unavailable", "InternalFailure"];
+        self.status.is_server_error() || passing.iter().any(|part| self.code.contains(part))
     }
 }
 

@@ -378,13 +378,17 @@ async fn what_does_not_fit_together_is_refused() {
             "catchment does not run Lambda processors yet.",
         ),
         (
-            destination(json!({"ProcessingConfiguration": processors(json!([{"Type": "Decompression",
-                "Parameters": [{"ParameterName": "CompressionFormat", "ParameterValue": "ZIP"}]}]))})),
+            destination(
+                json!({"ProcessingConfiguration": processors(json!([{"Type": "Decompression",
+                "Parameters": [{"ParameterName": "CompressionFormat", "ParameterValue": "ZIP"}]}]))}),
+            ),
             "CompressionFormat of Decompression processor has to be one of GZIP",
         ),
         (
-            destination(json!({"ProcessingConfiguration": processors(json!([{"Type": "CloudWatchLogProcessing",
-                "Parameters": [{"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}]}]))})),
+            destination(
+                json!({"ProcessingConfiguration": processors(json!([{"Type": "CloudWatchLogProcessing",
+                "Parameters": [{"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}]}]))}),
+            ),
             "CloudWatchLogProcessing processor can only be present when Decompression processor is present.",
         ),
         (

@@ -257,6 +257,10 @@ async fn put(client: &Client, stream: &str, lines: Vec<Line>, bar: &ProgressBar)
     let outcome = outcome.with_context(|| match &*left {
         [] => "a call failed".to_owned(),
         [one] => format!("the record of {} was not put", one.place),
+        [first, .., last] if first.place.file == last.place.file => {
+            let (left, place, line) = (left.len(), &first.place, last.place.line);
+            format!("{left} records of {place} to {line} were not put")
+        }
         [first, .., last] => format!(
             "{} records of {} to {} were not put",
             left.len(),
