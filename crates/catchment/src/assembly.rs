@@ -11,7 +11,7 @@ use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
 use engine_log::streams::{Kind, Mode, StreamError, Streams};
 use engine_log::{KeyState, KeyStore, Log, LogOptions, Partition};
 use engine_sql::{Engine, Settings};
-use protocol_aws::Gateway;
+use protocol_aws::{Gateway, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use service_athena::Athena;
@@ -93,6 +93,9 @@ impl Platform {
             Duration::from_millis(config.state_delay_ms),
         )
         .context("could not open the streams")?;
+        if let Some(failure) = log.status().tier_failure {
+            tracing::warn!("{failure}: give it with --tier");
+        }
         let catalog = Catalog::new(meta.clone(), clock.clone());
 
         let parts = DeliveryParts {
@@ -103,6 +106,7 @@ impl Platform {
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            spill: data_dir.join("spill"),
         };
         let deliveries = Deliveries::open(parts).context("could not open the delivery streams")?;
 
@@ -189,12 +193,12 @@ impl Platform {
     /// What `catchment status` shows.
     pub(crate) fn status(&self) -> Value {
         let log = self.log.status();
-        let services = self.gateway.services().into_iter().map(|service| {
-            let (built, modelled) = (service.operations().len(), service.model().operations.len());
-            (
-                service.name().to_owned(),
-                json!({ "operations": built, "modelled": modelled }),
-            )
+        let services = self.gateway.services().into_iter();
+        let services = services.map(|service| (service.name(), service.operations().len(), Some(service.model())));
+        let s3 = ("s3", service_s3::IMPLEMENTED.len(), Model::get("s3"));
+        let services = services.chain([s3]).map(|(name, built, model)| {
+            let modelled = model.map_or(0, |model| model.operations.len());
+            (name.to_owned(), json!({ "operations": built, "modelled": modelled }))
         });
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -227,10 +231,11 @@ impl Platform {
         let data = streams.iter().filter(|stream| stream.id.kind == Kind::Data);
         data.map(|stream| {
             let partitions = stream.partitions().iter().map(Partition::status);
-            let (mut records, mut bytes, mut oldest_ms) = (0, 0, None);
+            let (mut records, mut bytes, mut tiered_bytes, mut oldest_ms) = (0, 0, 0, None);
             for partition in partitions {
                 records += partition.end_offset;
                 bytes += partition.bytes;
+                tiered_bytes += partition.tiered_bytes;
                 oldest_ms = oldest_ms.into_iter().chain(partition.oldest_arrival_ms).min();
             }
             json!({
@@ -248,6 +253,7 @@ impl Platform {
                 "retention_hours": stream.retention_hours,
                 "records": records,
                 "bytes": bytes,
+                "tiered_bytes": tiered_bytes,
                 "oldest_ms": oldest_ms,
             })
         })

@@ -128,7 +128,7 @@ impl Prefix {
         let values = Values {
             time_ms: LONG_TIME_MS,
             zone,
-            error_type: Some(ErrorType::MetadataExtractionFailed.as_str()),
+            error_type: Some(ErrorType::MetadataExtraction.as_str()),
             partition_keys: &[],
         };
         // What cannot be evaluated was refused by `parse`.

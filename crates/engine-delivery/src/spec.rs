@@ -7,6 +7,8 @@ use engine_formats::{Compression, JsonOptions, ParquetOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::processing::Processing;
+
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Source {
@@ -44,11 +46,74 @@ pub struct DeliverySpec {
     pub file_extension: Option<String>,
     /// An IANA name, for times in prefixes and names.
     pub time_zone: String,
+    #[serde(default)]
+    pub processing: Processing,
     /// A JQ query whose result is an object of partition keys; see [`crate::PartitionQuery`].
     pub partition_query: Option<String>,
     /// Appended to every record that is not converted.
     pub delimiter: Option<String>,
     pub conversion: Option<Conversion>,
+    #[serde(default)]
+    pub backup: Option<Backup>,
+}
+
+/// Where source records go besides, as they came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backup {
+    pub bucket: String,
+    pub prefix: String,
+    pub error_prefix: String,
+    pub buffer_bytes: u64,
+    pub buffer_interval_ms: Millis,
+    pub compression: Compression,
+}
+
+/// A delivery stream's work: the one that it is there for, and the backup of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    Main,
+    Backup,
+}
+
+impl Role {
+    /// The roles of a delivery stream.
+    pub(crate) fn of(spec: &DeliverySpec) -> impl Iterator<Item = Self> {
+        [Self::Main]
+            .into_iter()
+            .chain(spec.backup.is_some().then_some(Self::Backup))
+    }
+
+    /// Under which its progress is kept.
+    pub(crate) fn uid(self, uid: &str) -> String {
+        match self {
+            Self::Main => uid.to_owned(),
+            Self::Backup => format!("{uid}/backup"),
+        }
+    }
+
+    /// What the role is asked to do; `None` where there is no such work.
+    pub(crate) fn spec(self, spec: &DeliverySpec) -> Option<DeliverySpec> {
+        if self == Self::Main {
+            return Some(spec.clone());
+        }
+        let backup = spec.backup.clone()?;
+        Some(DeliverySpec {
+            source: spec.source.clone(),
+            bucket: backup.bucket,
+            prefix: backup.prefix,
+            error_prefix: backup.error_prefix,
+            buffer_bytes: backup.buffer_bytes,
+            buffer_interval_ms: backup.buffer_interval_ms,
+            compression: backup.compression,
+            file_extension: None,
+            time_zone: spec.time_zone.clone(),
+            processing: Processing::default(),
+            partition_query: None,
+            delimiter: None,
+            conversion: None,
+            backup: None,
+        })
+    }
 }
 
 /// A delivery stream as it is kept.

@@ -17,7 +17,9 @@ use serde_json::Value;
 use store_meta::Meta;
 use store_objects::Objects;
 
-use crate::{Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, NewDelivery, Source};
+use crate::{
+    Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, NewDelivery, Processing, Source,
+};
 
 mod changes;
 mod failures;
@@ -73,6 +75,7 @@ impl Platform {
             clock,
             random,
             tasks,
+            spill: dir.join("spill"),
             faults: Faults::default(),
         };
         prepare(&parts);
@@ -103,6 +106,7 @@ impl Platform {
             spec,
             config: Value::Null,
             tags: BTreeMap::new(),
+            encryption_key: None,
         };
         self.deliveries.create(new).await.expect("creates");
     }
@@ -219,9 +223,11 @@ pub(crate) fn spec() -> DeliverySpec {
         compression: Compression::None,
         file_extension: None,
         time_zone: "UTC".into(),
+        processing: Processing::default(),
         partition_query: None,
         delimiter: Some("\n".into()),
         conversion: None,
+        backup: None,
     }
 }
 
@@ -398,6 +404,7 @@ async fn settings_change_between_records_and_names_are_unique() {
         spec: spec(),
         config: Value::Null,
         tags: BTreeMap::new(),
+        encryption_key: None,
     };
     assert!(matches!(
         platform.deliveries.create(again).await,

@@ -113,7 +113,7 @@ impl Line {
                 content::of_records(settings.spec(), table.as_deref(), &buffer, &entry_name, now_ms)
             }
             BufferKey::Error(kind, _) => Ok(Content {
-                object: content::of_failures(kind, "", &buffer, now_ms),
+                object: content::of_failures(kind, "", &buffer, now_ms)?,
                 errors: Vec::new(),
             }),
         });
@@ -136,9 +136,9 @@ impl Line {
             // No other attempt would end otherwise, so the records go where those go that cannot be delivered.
             Err(error @ (ObjectError::KeyTooLong { .. } | ObjectError::KeyEmpty | ObjectError::TooLarge { .. })) => {
                 let (buffer, reason) = (write.buffer.clone(), error.to_string());
-                let kind = ErrorType::FormatConversionFailed;
+                let kind = ErrorType::FormatConversion;
                 let encode = move || content::of_failures(kind, &reason, &buffer, now_ms);
-                let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)?;
+                let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)??;
                 done.failed = write.buffer.len() as u64;
                 done.bytes = self.put_bytes(bucket, error_key, documents).await.map_err(text)?;
             }

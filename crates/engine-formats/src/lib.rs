@@ -2,18 +2,22 @@
 //! Hive's types to Arrow's.
 
 mod arrow_types;
+mod cloudwatch_logs;
 mod column;
 mod compression;
 mod error;
 mod json;
+mod kpl;
 mod parquet_file;
 mod time;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type, without_views};
+pub use cloudwatch_logs::{gunzip, log_messages};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
+pub use kpl::deaggregate;
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion, write_parquet};
 pub use time::{InvalidTimestampFormat, TimestampFormat};

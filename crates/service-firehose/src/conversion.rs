@@ -2,7 +2,7 @@
 
 use base::Scope;
 use engine_delivery::Conversion;
-use engine_formats::{JsonOptions, ParquetCompression, ParquetOptions, WriterVersion};
+use engine_formats::{Coercion, JsonOptions, ParquetCompression, ParquetOptions, TimestampFormat, WriterVersion};
 use protocol_aws::AwsError;
 
 use crate::destination::{DataFormatConversion, Deserializer, Parquet, SchemaConfiguration, Serializer};
@@ -63,24 +63,32 @@ fn json_options(deserializer: &Deserializer) -> Result<JsonOptions, AwsError> {
             "More than one deserializer specified. Only one may be chosen.",
         )),
         (None, None) => Err(invalid_argument("Deserializer must not be null")),
-        (Some(open_x), None) => Ok(JsonOptions {
-            case_insensitive: open_x.case_insensitive.unwrap_or(defaults.case_insensitive),
-            dots_to_underscores: open_x
-                .convert_dots_in_json_keys_to_underscores
-                .unwrap_or(defaults.dots_to_underscores),
-            column_to_key: open_x.column_to_json_key_mappings.clone().unwrap_or_default(),
-        }),
-        (None, Some(hive)) => {
-            if hive
-                .timestamp_formats
-                .as_ref()
-                .is_some_and(|formats| !formats.is_empty())
-            {
-                return Err(not_yet("read timestamps by HiveJsonSerDe.TimestampFormats"));
-            }
-            Ok(defaults)
+        (Some(open_x), None) => {
+            let case_insensitive = open_x.case_insensitive.unwrap_or(defaults.case_insensitive);
+            Ok(JsonOptions {
+                case_insensitive,
+                lowercase_keys: case_insensitive,
+                dots_to_underscores: open_x
+                    .convert_dots_in_json_keys_to_underscores
+                    .unwrap_or(defaults.dots_to_underscores),
+                column_to_key: open_x.column_to_json_key_mappings.clone().unwrap_or_default(),
+                ..defaults
+            })
         }
+        (None, Some(hive)) => Ok(JsonOptions {
+            coercion: Coercion::Hive,
+            timestamp_formats: timestamp_formats(hive.timestamp_formats.as_deref().unwrap_or_default())?,
+            ..defaults
+        }),
     }
+}
+
+fn timestamp_formats(patterns: &[String]) -> Result<Vec<TimestampFormat>, AwsError> {
+    let format = |pattern: &String| {
+        let format = pattern.parse();
+        format.map_err(|invalid| invalid_argument(format!("Invalid deserializer option(s): {invalid}")))
+    };
+    patterns.iter().map(format).collect()
 }
 
 fn parquet_options(serializer: &Serializer) -> Result<ParquetOptions, AwsError> {
@@ -107,6 +115,7 @@ fn options(parquet: &Parquet) -> ParquetOptions {
         dictionary: parquet.enable_dictionary_compression.unwrap_or(defaults.dictionary),
         block_bytes: bytes(parquet.block_size_bytes, defaults.block_bytes),
         page_bytes: bytes(parquet.page_size_bytes, defaults.page_bytes),
+        padding_bytes_max: bytes(parquet.max_padding_bytes, defaults.padding_bytes_max),
         version: match parquet.writer_version.as_deref() {
             Some("V2") => WriterVersion::V2,
             _ => WriterVersion::V1,

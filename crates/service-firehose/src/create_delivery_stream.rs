@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::destination::{compact, parse};
+use crate::encryption::EncryptionInput;
 use crate::errors::{invalid_argument, limit_exceeded, not_yet};
 use crate::settings::{Config, DirectPutSource, KinesisStreamSource, warn_of_missing_delimiter};
 use crate::tags::Tag;
@@ -23,7 +24,7 @@ pub(crate) struct Input {
     delivery_stream_type: Option<String>,
     direct_put_source_configuration: Option<DirectPutSource>,
     kinesis_stream_source_configuration: Option<KinesisStreamSource>,
-    delivery_stream_encryption_configuration_input: Option<Value>,
+    delivery_stream_encryption_configuration_input: Option<EncryptionInput>,
     s3_destination_configuration: Option<Value>,
     extended_s3_destination_configuration: Option<Value>,
     redshift_destination_configuration: Option<Value>,
@@ -60,11 +61,11 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         kinesis_stream_source,
         destination: parse(input.destination()?)?,
     };
-    if input.delivery_stream_encryption_configuration_input.is_some() {
-        return Err(not_yet(
-            "encrypt delivery streams (DeliveryStreamEncryptionConfigurationInput)",
-        ));
-    }
+    let encryption_key = match input.delivery_stream_encryption_configuration_input {
+        Some(_) if config.kinesis_stream_source.is_some() => return Err(errors::not_for_streams()),
+        Some(encryption) => Some(encryption.key()?),
+        None => None,
+    };
     let spec = config.spec(scope)?;
     let mut tags = BTreeMap::new();
     tags::add(scope, &name, &mut tags, input.tags.unwrap_or_default())?;
@@ -79,6 +80,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         spec: spec.clone(),
         config: compact(&config),
         tags,
+        encryption_key,
     };
     call.deliveries
         .create(new)

@@ -4,9 +4,10 @@ use base::Scope;
 use engine_delivery::{Delivery, Source};
 use protocol_aws::{AwsError, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::destination::DESTINATION_ID;
+use crate::encryption::EncryptionDescription;
 use crate::settings::{Config, DirectPutSource};
 use crate::{Call, errors};
 
@@ -30,7 +31,9 @@ struct Description {
     #[serde(rename = "DeliveryStreamARN")]
     delivery_stream_arn: String,
     delivery_stream_status: &'static str,
-    delivery_stream_encryption_configuration: Value,
+    /// Direct puts only are encrypted here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_stream_encryption_configuration: Option<EncryptionDescription>,
     delivery_stream_type: &'static str,
     version_id: String,
     create_timestamp: Timestamp,
@@ -69,10 +72,14 @@ struct Destination {
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
     let (scope, name) = (call.scope(), &input.delivery_stream_name);
-    let delivery = call
-        .deliveries
-        .get(scope, name)
-        .map_err(|error| errors::from_delivery(scope, name, error))?;
+    let failed = |error| errors::from_delivery(scope, name, error);
+    let delivery = call.deliveries.get(scope, name).map_err(failed)?;
+    let encryption = match delivery.spec.source {
+        Source::DirectPut => Some(EncryptionDescription::of(
+            call.deliveries.encryption_key(scope, name).map_err(failed)?,
+        )),
+        Source::Stream { .. } => None,
+    };
     let config = Config::of(&delivery)?;
     let destination = config.destination.with_defaults(scope);
     let after = input.exclusive_start_destination_id;
@@ -87,7 +94,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
             delivery_stream_name: delivery.name.clone(),
             delivery_stream_arn: arn(scope, name),
             delivery_stream_status: "ACTIVE",
-            delivery_stream_encryption_configuration: json!({ "Status": "DISABLED" }),
+            delivery_stream_encryption_configuration: encryption,
             delivery_stream_type: type_of(&delivery),
             version_id: delivery.version.to_string(),
             create_timestamp: Timestamp(delivery.created_ms),

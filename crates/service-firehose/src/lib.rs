@@ -8,6 +8,7 @@ mod create_delivery_stream;
 mod delete_delivery_stream;
 mod describe_delivery_stream;
 mod destination;
+mod encryption;
 mod errors;
 mod list_delivery_streams;
 mod list_tags_for_delivery_stream;
@@ -20,6 +21,8 @@ mod put_record_batch;
 mod query_keys;
 mod record_id;
 mod settings;
+mod start_delivery_stream_encryption;
+mod stop_delivery_stream_encryption;
 mod tag_delivery_stream;
 mod tags;
 #[cfg(test)]
@@ -53,6 +56,11 @@ pub fn service(firehose: Firehose) -> protocol_aws::Service {
         .fast("PutRecord", put_record::fast)
         .on("PutRecordBatch", put_record_batch::handle)
         .fast("PutRecordBatch", put_record_batch::fast)
+        .on(
+            "StartDeliveryStreamEncryption",
+            start_delivery_stream_encryption::handle,
+        )
+        .on("StopDeliveryStreamEncryption", stop_delivery_stream_encryption::handle)
         .on("TagDeliveryStream", tag_delivery_stream::handle)
         .on("UntagDeliveryStream", untag_delivery_stream::handle)
         .on("UpdateDestination", update_destination::handle)

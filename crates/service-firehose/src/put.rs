@@ -59,6 +59,10 @@ fn decoded_bytes(base64: &[u8]) -> Option<usize> {
     (base64.len() / 4 * 3).checked_sub(padding)
 }
 
+pub(crate) fn json_bool(value: bool) -> &'static [u8] {
+    if value { b"true" } else { b"false" }
+}
+
 /// Whether a name is one that the model allows; others are refused on the common way.
 pub(crate) fn is_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');

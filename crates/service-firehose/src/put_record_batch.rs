@@ -5,7 +5,7 @@ use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::invalid_argument;
-use crate::put::{Raw, decode, is_name, put, scan_record};
+use crate::put::{Raw, decode, is_name, json_bool, put, scan_record};
 use crate::put_record::Record;
 use crate::{Call, record_id};
 use protocol_aws::scan::{Scan, once};
@@ -47,7 +47,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
     });
     Ok(Output {
         failed_put_count: 0,
-        encrypted: false,
+        encrypted: done.is_encrypted,
         request_responses: responses.collect(),
     })
 }
@@ -60,7 +60,9 @@ pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsE
         Err(error) => return Some(Err(error)),
     };
     let mut out = Vec::with_capacity(64 + count * (record_id::ID_LETTERS + 16));
-    out.extend_from_slice(b"{\"FailedPutCount\":0,\"Encrypted\":false,\"RequestResponses\":[");
+    out.extend_from_slice(b"{\"FailedPutCount\":0,\"Encrypted\":");
+    out.extend_from_slice(json_bool(done.is_encrypted));
+    out.extend_from_slice(b",\"RequestResponses\":[");
     for index in 0..count as u64 {
         out.extend_from_slice(if index == 0 {
             b"{\"RecordId\":\""

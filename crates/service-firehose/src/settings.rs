@@ -1,7 +1,7 @@
 //! From what a caller configures to what the engine does.
 
 use base::{Arn, Millis, Scope};
-use engine_delivery::{DeliverySpec, Source};
+use engine_delivery::{Backup, DeliverySpec, Source};
 use engine_formats::Compression;
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,7 @@ impl Config {
     pub(crate) fn spec(&self, scope: &Scope) -> Result<DeliverySpec, AwsError> {
         let destination = self.destination.with_defaults(scope);
         refuse_what_is_not_built(&destination)?;
+        let backup = backup(&destination)?;
         let (buffer_bytes, buffer_interval_ms) = buffering(&destination)?;
         logging(&destination)?;
         let prefix = destination.prefix.clone().unwrap_or_default();
@@ -68,9 +69,11 @@ impl Config {
             compression,
             file_extension: destination.file_extension.filter(|extension| !extension.is_empty()),
             time_zone: zone.name().to_owned(),
+            processing: processing.steps,
             partition_query: processing.partition_query,
             delimiter: processing.delimiter,
             conversion,
+            backup,
         })
     }
 
@@ -110,14 +113,43 @@ pub(crate) fn warn_of_missing_delimiter(name: &str, spec: &DeliverySpec) {
 }
 
 fn refuse_what_is_not_built(destination: &S3Destination) -> Result<(), AwsError> {
-    if destination.s3_backup_mode.as_deref() == Some("Enabled") {
-        return Err(not_yet("back up source records (S3BackupMode Enabled)"));
-    }
     let encryption = destination.encryption_configuration.as_ref();
     if encryption.is_some_and(|encryption| encryption.kms_encryption_config.is_some()) {
         return Err(not_yet("encrypt objects with KMS keys (KMSEncryptionConfig)"));
     }
     Ok(())
+}
+
+fn backup(destination: &S3Destination) -> Result<Option<Backup>, AwsError> {
+    let Some(backup) = destination.backup() else {
+        return match destination.s3_backup_mode.as_deref() {
+            Some("Enabled") => Err(invalid_argument(
+                "S3BackupConfiguration is required when S3BackupMode is Enabled",
+            )),
+            _ => Ok(None),
+        };
+    };
+    refuse_what_is_not_built(backup)?;
+    logging(backup)?;
+    let (buffer_bytes, buffer_interval_ms) = buffering(backup)?;
+    let prefix = backup.prefix.clone().unwrap_or_default();
+    let error_prefix = backup.error_output_prefix.clone().unwrap_or_default();
+    let zone = time_zone(destination.custom_time_zone.as_deref())?;
+    let parsed = prefixes::check(&prefix, &error_prefix, zone)?;
+    if !parsed.query_keys().is_empty() || !parsed.lambda_keys().is_empty() {
+        return Err(invalid_argument(
+            "Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is \
+             enabled.",
+        ));
+    }
+    Ok(Some(Backup {
+        bucket: bucket(backup.bucket_arn.as_deref().unwrap_or_default())?,
+        prefix,
+        error_prefix,
+        buffer_bytes,
+        buffer_interval_ms,
+        compression: compression(backup)?,
+    }))
 }
 
 /// The bucket that `arn:aws:s3:::bucket` names.

@@ -47,6 +47,7 @@ impl Place {
             clock,
             random,
             tasks,
+            spill: dir.path().join("spill"),
         };
         Self {
             _dir: dir,
@@ -377,15 +378,25 @@ async fn what_does_not_fit_together_is_refused() {
             "catchment does not run Lambda processors yet.",
         ),
         (
-            destination(json!({"ProcessingConfiguration": processors(json!([{"Type": "Decompression"}]))})),
-            "catchment does not run Decompression processors yet.",
+            destination(
+                json!({"ProcessingConfiguration": processors(json!([{"Type": "Decompression",
+                "Parameters": [{"ParameterName": "CompressionFormat", "ParameterValue": "ZIP"}]}]))}),
+            ),
+            "CompressionFormat of Decompression processor has to be one of GZIP",
+        ),
+        (
+            destination(
+                json!({"ProcessingConfiguration": processors(json!([{"Type": "CloudWatchLogProcessing",
+                "Parameters": [{"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}]}]))}),
+            ),
+            "CloudWatchLogProcessing processor can only be present when Decompression processor is present.",
         ),
         (
             with(
                 "ProcessingConfiguration",
                 processors(json!([extraction("{a: .a}"), {"Type": "RecordDeAggregation"}])),
             ),
-            "catchment does not run RecordDeAggregation processors yet.",
+            "SubRecordType of RecordDeAggregation processor has to be one of JSON, DELIMITED",
         ),
         // Conversion.
         (
@@ -453,7 +464,7 @@ async fn what_does_not_fit_together_is_refused() {
         ),
         (
             destination(json!({"S3BackupMode": "Enabled"})),
-            "catchment does not back up source records",
+            "S3BackupConfiguration is required when S3BackupMode is Enabled",
         ),
         (
             destination(json!({"EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": "arn:k"}}})),
@@ -519,8 +530,14 @@ async fn sources_and_destinations_are_checked() {
             "must belong to the account of the delivery stream, 000000000000",
         ),
         (
-            json!({"S3DestinationConfiguration": s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}}),
-            "catchment does not encrypt delivery streams",
+            json!({"S3DestinationConfiguration": s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "CUSTOMER_MANAGED_CMK"}}),
+            "KeyARN is required when KeyType is CUSTOMER_MANAGED_CMK.",
+        ),
+        (
+            json!({"S3DestinationConfiguration": s3, "DeliveryStreamType": "KinesisStreamAsSource",
+                "KinesisStreamSourceConfiguration": source("s"),
+                "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}}),
+            "not permitted on KinesisStreamAsSource",
         ),
     ];
     for (input, message) in cases {

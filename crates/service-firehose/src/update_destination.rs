@@ -50,7 +50,11 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
     let mut config = Config::of(&delivery)?;
     let mut destination = compact(&config.destination);
     merge(&mut destination, compact(&update));
+    let had_backup = config.destination.backup().is_some();
     config.destination = parse(destination)?;
+    if had_backup && config.destination.backup().is_none() {
+        return Err(invalid_argument("S3BackupMode can not be disabled once it is enabled."));
+    }
     let spec = config.spec(scope)?;
     let changed = call
         .deliveries

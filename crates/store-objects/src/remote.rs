@@ -175,7 +175,11 @@ impl Remote {
         let mut reason = format!("{name}: {error}");
         let mut source = error.source();
         while let Some(deeper) = source {
-            reason = format!("{reason}: {deeper}");
+            let text = deeper.to_string();
+            // Most errors say already what theirs come from.
+            if !reason.contains(&text) {
+                reason = format!("{reason}: {text}");
+            }
             source = deeper.source();
         }
         RemoteError::Failed {

@@ -50,6 +50,7 @@ fn table(before: &[Value], now: &[Value], between: Duration, now_ms: i64) -> Tab
         "shards",
         "records/s",
         "on disk",
+        "in the tier",
         "retention",
         "oldest record",
     ]);
@@ -71,12 +72,13 @@ fn table(before: &[Value], now: &[Value], between: Duration, now_ms: i64) -> Tab
             text("mode"),
             human_count(number(stream, "open_shards")),
             human_count((appended as f64 / between.as_secs_f64()).round() as u64),
-            human_bytes(number(stream, "bytes")),
+            human_bytes(number(stream, "bytes").saturating_sub(number(stream, "tiered_bytes"))),
+            human_bytes(number(stream, "tiered_bytes")),
             format!("{} h", number(stream, "retention_hours")),
             oldest,
         ]);
     }
-    for column in [4, 5, 6, 7] {
+    for column in [4, 5, 6, 7, 8] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -98,7 +98,7 @@ impl ColumnBuilder {
                 }
                 _ => Self::Null(Nulls::default()),
             },
-            DataType::Struct(fields) => Self::Struct(Box::new(StructBuilder::new(fields, options))),
+            DataType::Struct(fields) => Self::Struct(Box::new(StructBuilder::new(fields, options, true))),
             _ => Self::Null(Nulls::default()),
         }
     }

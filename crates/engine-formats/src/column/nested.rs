@@ -102,12 +102,13 @@ pub struct StructBuilder {
 }
 
 impl StructBuilder {
-    pub(crate) fn new(fields: &Fields, options: &JsonOptions) -> Self {
+    /// A structure's members or, if they are not nested, a row's columns.
+    pub(crate) fn new(fields: &Fields, options: &JsonOptions, nested: bool) -> Self {
         let column = |field: &FieldRef| ColumnBuilder::for_json(field.data_type(), options);
         Self {
             fields: fields.clone(),
             columns: fields.iter().map(column).collect(),
-            keys: KeyTable::new(fields, options),
+            keys: KeyTable::new(fields, options, nested),
             valid: NullBufferBuilder::new(0),
         }
     }

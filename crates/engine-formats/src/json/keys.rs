@@ -43,7 +43,8 @@ struct Spelling {
 pub(super) struct Place(Option<usize>);
 
 impl KeyTable {
-    pub(crate) fn new(fields: &Fields, options: &JsonOptions) -> Self {
+    /// Of a structure's members or, if they are not nested, of a row's columns.
+    pub(crate) fn new(fields: &Fields, options: &JsonOptions, nested: bool) -> Self {
         let fold = |key: &str| {
             if options.case_insensitive {
                 key.to_lowercase()
@@ -53,8 +54,14 @@ impl KeyTable {
         };
         let mut names = HashMap::new();
         for (member, field) in fields.iter().enumerate() {
-            let key = options.column_to_key.get(field.name()).unwrap_or(field.name());
-            names.insert(fold(key), member);
+            // Mappings are of columns. The SerDe heeds them in structures too, where a member's own name is as good.
+            let mapped = options.column_to_key.get(field.name());
+            if nested || mapped.is_none() {
+                names.entry(fold(field.name())).or_insert(member);
+            }
+            if let Some(key) = mapped {
+                names.insert(fold(key), member);
+            }
         }
         Self {
             names,

@@ -55,7 +55,7 @@ impl JsonDecoder {
     #[must_use]
     pub fn new(schema: SchemaRef, options: JsonOptions) -> Self {
         Self {
-            row: StructBuilder::new(schema.fields(), &options),
+            row: StructBuilder::new(schema.fields(), &options, false),
             options,
             schema,
             rows: 0,

@@ -170,10 +170,14 @@ fn rows_that_fit(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions, rows: 
 /// little enough to be padded.
 fn row_group_bytes(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> usize {
     let block = options.block_bytes.max(1);
-    match block_left(writer, options) {
-        left if left <= options.padding_bytes_max => block,
-        left => left,
-    }
+    padding(writer, options).map_or_else(|| block_left(writer, options), |_| block)
+}
+
+/// How many bytes are left empty before the row group that comes next. The first one needs none.
+fn padding(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> Option<usize> {
+    let left = block_left(writer, options);
+    let pads = left <= options.padding_bytes_max && !writer.flushed_row_groups().is_empty();
+    pads.then_some(left)
 }
 
 fn block_left(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> usize {
@@ -185,9 +189,8 @@ fn close_row_group(writer: &mut ArrowWriter<Vec<u8>>, options: &ParquetOptions) 
     // What is written at once need not be copied as it grows.
     let bytes = writer.in_progress_size();
     writer.inner_mut().reserve(bytes + bytes / 16);
-    let left = block_left(writer, options);
-    if left <= options.padding_bytes_max {
-        writer.write_all(&vec![0; left])?;
+    if let Some(bytes) = padding(writer, options) {
+        writer.write_all(&vec![0; bytes])?;
     }
     writer.flush()
 }
