@@ -361,7 +361,7 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
         unconverted[0]["lastErrorMessage"]
             .as_str()
             .expect("a message")
-            .contains("column n (Int32)"),
+            .contains(r#"column n (int): expected an integer, found a string "x""#),
         "{unconverted:?}"
     );
     assert_eq!(unconverted[0]["dataCatalogTable"]["tableName"], "t");

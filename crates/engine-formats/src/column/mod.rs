@@ -1,17 +1,18 @@
 //! Arrow columns being built from text and JSON.
 
 mod buffers;
+mod decimal;
 mod delimited;
 mod nested;
 
 use arrow::array::ArrayRef;
-use arrow::compute::kernels::cast_utils::parse_decimal;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampMicrosecondType,
 };
 
 use self::buffers::TextKind;
+use self::decimal::decimal_of_text;
 pub(crate) use self::buffers::{Booleans, Nulls, Numbers, Texts};
 pub(crate) use self::nested::{ListBuilder, MapBuilder, StructBuilder};
 use crate::JsonOptions;
@@ -148,8 +149,7 @@ impl ColumnBuilder {
             Self::Float32(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
             Self::Float64(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
             Self::Decimal(builder, precision, scale) => {
-                let value = parse_decimal::<Decimal128Type>(trimmed, *precision, *scale).map_err(|_| Mismatch)?;
-                builder.push(value);
+                builder.push(decimal_of_text(trimmed, *precision, *scale).ok_or(Mismatch)?);
             }
             Self::Date(builder) => builder.push(date_of_text(trimmed).ok_or(Mismatch)?),
             Self::Timestamp(builder) => builder.push(micros_of_text(trimmed).ok_or(Mismatch)?),

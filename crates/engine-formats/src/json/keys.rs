@@ -76,8 +76,14 @@ impl KeyTable {
         }
     }
 
+    /// How many spellings are kept.
+    #[cfg(test)]
+    pub(super) fn spellings(&self) -> usize {
+        self.spellings.len()
+    }
+
     /// The member that a key names.
-    pub(super) fn member(&self, key: &str) -> Option<usize> {
+    fn member(&self, key: &str) -> Option<usize> {
         if let Some(member) = self.names.get(key) {
             return Some(*member);
         }

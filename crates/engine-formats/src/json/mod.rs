@@ -75,9 +75,7 @@ impl JsonDecoder {
 
     /// Appends the record, which must be one JSON object, as a row.
     pub fn push(&mut self, record: &[u8]) -> Result<(), Refusal> {
-        self.push_all(record, |cursor| {
-            if cursor.is_at_end() { Ok(()) } else { Err(cursor.expected("nothing behind the object")) }
-        })
+        self.push_objects(record, 1)
     }
 
     /// Appends the record's objects as rows: one or more, one behind the other, with blanks or line ends between them
@@ -87,7 +85,7 @@ impl JsonDecoder {
     /// may hold `{"a":1}{"a":2}`, and an array of objects is not valid input.
     pub fn push_documents(&mut self, record: &[u8]) -> Result<usize, Refusal> {
         let before = self.rows;
-        self.push_all(record, |_| Ok(()))?;
+        self.push_objects(record, usize::MAX)?;
         Ok(self.rows - before)
     }
 
@@ -120,46 +118,37 @@ impl JsonDecoder {
         Ok((self.finish()?, rejected))
     }
 
-    /// Appends the record's objects; `after_each` says whether there may be what follows an object.
+    /// Appends the record's objects, of which there may be at most so many.
     #[inline]
-    fn push_all(
-        &mut self,
-        record: &[u8],
-        after_each: impl Fn(&Cursor<'_>) -> Result<(), Refused>,
-    ) -> Result<(), Refusal> {
+    fn push_objects(&mut self, record: &[u8], objects_max: usize) -> Result<(), Refusal> {
         let before = self.rows;
-        self.append_all(record, after_each).map_err(|fault| {
+        self.append_objects(record, objects_max).map_err(|fault| {
             self.rows = before;
             self.row.columns.iter_mut().for_each(|column| column.truncate(before));
-            // What was read before the fault was JSON; the rest need not be.
-            let malformed = fault.is_malformed() || !is_json(record);
             Refusal {
-                malformed,
+                // Behind a value that does not fit, the text need not be JSON.
+                malformed: fault.is_malformed() || !is_json(record, objects_max),
                 message: fault.to_string(),
             }
         })
     }
 
     #[inline]
-    fn append_all(
-        &mut self,
-        record: &[u8],
-        after_each: impl Fn(&Cursor<'_>) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
+    fn append_objects(&mut self, record: &[u8], objects_max: usize) -> Result<(), Refused> {
         let text = simdutf8::basic::from_utf8(record).map_err(|_| not_utf8(record))?;
         let mut cursor = Cursor::new(text);
-        loop {
+        for _ in 0..objects_max {
             if cursor.kind()? != Kind::Object {
                 let found = value::found(&mut cursor)?;
                 return Err(Fault::mismatch(Expected::Row, found));
             }
             value::append_members(&mut self.row, &mut cursor, &self.options)?;
             self.rows += 1;
-            after_each(&cursor)?;
             if cursor.is_at_end() {
                 return Ok(());
             }
         }
+        Err(cursor.expected("nothing behind the object"))
     }
 }
 
@@ -169,16 +158,19 @@ fn not_utf8(record: &[u8]) -> Refused {
     Box::new(Fault::NotUtf8 { at })
 }
 
-/// Whether a text is JSON values, one behind the other.
-fn is_json(text: &[u8]) -> bool {
+/// Whether a text is JSON values, one behind the other, and at most so many.
+fn is_json(text: &[u8], values_max: usize) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
     };
     let mut cursor = Cursor::new(text);
-    while !cursor.is_at_end() {
+    for _ in 0..values_max {
         if cursor.pass_value().is_err() {
             return false;
         }
+        if cursor.is_at_end() {
+            return true;
+        }
     }
-    true
+    false
 }
