@@ -1,6 +1,8 @@
 //! Batches to Parquet files, with the options of Firehose's Parquet serializer.
 
 mod dictionary;
+#[cfg(test)]
+mod tests;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -69,6 +71,8 @@ pub struct ParquetFile {
     options: ParquetOptions,
     /// From the first rows on, which say how the columns are best encoded.
     writer: Option<ArrowWriter<Vec<u8>>>,
+    /// How large a row was last, in a file or at first in memory.
+    row_bytes: usize,
 }
 
 impl ParquetFile {
@@ -78,6 +82,7 @@ impl ParquetFile {
             schema,
             options,
             writer: None,
+            row_bytes: 0,
         }
     }
 
@@ -85,19 +90,23 @@ impl ParquetFile {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
         if batch.num_rows() > 0 && self.writer.is_none() {
             self.writer = Some(self.writer(Some(batch))?);
+            self.row_bytes = batch.get_array_memory_size() / batch.num_rows();
         }
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
         let mut row = 0;
         while row < batch.num_rows() {
-            let rows = SLICE_ROWS.min(batch.num_rows() - row);
-            let rows = rows_that_fit(writer, &self.options, rows);
-            if rows == 0 {
+            let rows_before = writer.in_progress_rows();
+            let left = row_group_bytes(writer, &self.options).saturating_sub(writer.in_progress_size());
+            let fitting = left / self.row_bytes.max(1);
+            if fitting == 0 && rows_before > 0 {
                 close_row_group(writer, &self.options).map_err(encode)?;
                 continue;
             }
+            let rows = SLICE_ROWS.min(batch.num_rows() - row).min(fitting.max(1));
             writer.write(&batch.slice(row, rows)).map_err(encode)?;
+            self.row_bytes = writer.in_progress_size() / (rows_before + rows);
             row += rows;
         }
         Ok(())
@@ -156,21 +165,17 @@ impl ParquetFile {
     }
 }
 
-/// How many of so many rows still fit the row group, by the rows that it has.
-fn rows_that_fit(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions, rows: usize) -> usize {
-    let (has_rows, has_bytes) = (writer.in_progress_rows(), writer.in_progress_size());
-    let Some(row_bytes) = has_bytes.checked_div(has_rows) else {
-        return rows;
-    };
-    let left = row_group_bytes(writer, options).saturating_sub(has_bytes);
-    rows.min(left / row_bytes.max(1))
-}
-
-/// How many bytes the row group that comes next may have: what is left of the block, or a whole block where that is
-/// little enough to be padded.
+/// How large the row group that comes next may become, as the writer reckons: what is left of the block, or a whole
+/// block where that is little enough to be padded.
 fn row_group_bytes(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> usize {
     let block = options.block_bytes.max(1);
-    padding(writer, options).map_or_else(|| block_left(writer, options), |_| block)
+    let bytes = match padding(writer, options) {
+        // Without padding row groups are in no step with blocks, and those that fill one up would only be small.
+        None if options.padding_bytes_max > 0 => block_left(writer, options),
+        _ => block,
+    };
+    // The headers of pages and the levels of nested values are not reckoned.
+    bytes - bytes / 16
 }
 
 /// How many bytes are left empty before the row group that comes next. The first one needs none.

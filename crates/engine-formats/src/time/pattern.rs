@@ -442,3 +442,80 @@ fn micros_of_millis(text: &str) -> Option<i64> {
     let signed = if text.starts_with('-') { -micros } else { micros };
     whole.checked_mul(1_000)?.checked_add(signed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Joda-Time says was found by its documentation of each letter.
+    #[test]
+    fn texts_are_read_by_their_pattern() {
+        for (pattern, text, expected) in [
+            ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31T05:06:07", Some("2013-01-31T05:06:07")),
+            ("yyyy-MM-dd'T'HH:mm:ss", "2013-1-3T5:6:7", Some("2013-01-03T05:06:07")),
+            ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31t05:06:07", Some("2013-01-31T05:06:07")),
+            ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31 05:06:07", None),
+            ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31T05:06:07Z", None),
+            ("yyyy-MM-dd'T'HH:mm:ss.SSSSSSSSS", "2013-01-31T05:06:07.123456789", Some("2013-01-31T05:06:07.123456")),
+            ("yyyy-MM-dd'T'HH:mm:ss.SSS", "2013-01-31T05:06:07.5", Some("2013-01-31T05:06:07.500")),
+            ("yyyy-MM-dd'T'HH:mm:ss.SSS", "2013-01-31T05:06:07.1234", None),
+            ("yyyyMMddHHmmss", "20130131050607", Some("2013-01-31T05:06:07")),
+            ("yyyyMMdd", "20130231", None),
+            ("dd/MMM/yyyy:HH:mm:ss Z", "31/Jan/2013:05:06:07 +0130", Some("2013-01-31T03:36:07")),
+            ("dd/MMM/yyyy:HH:mm:ss Z", "31/january/2013:05:06:07 -08:00", Some("2013-01-31T13:06:07")),
+            ("yyyy-MM-dd'T'HH:mmZZ", "2013-01-31T05:06Z", Some("2013-01-31T05:06:00")),
+            ("yyyy-MM-dd HH:mm ZZZ", "2013-07-31 05:06 Europe/Vienna", Some("2013-07-31T03:06:00")),
+            ("yyyy-MM-dd HH:mm ZZZ", "2013-07-31 05:06 Nowhere", None),
+            ("EEE, d MMM yyyy h:mm a", "Thu, 31 Jan 2013 5:06 PM", Some("2013-01-31T17:06:00")),
+            ("EEEE d MMMM yyyy hh:mm a", "thursday 31 january 2013 12:06 am", Some("2013-01-31T00:06:00")),
+            ("yyyy-MM-dd KK:mm a", "2013-01-31 00:06 PM", Some("2013-01-31T12:06:00")),
+            ("yyyy-MM-dd kk:mm", "2013-01-31 24:06", Some("2013-01-31T00:06:00")),
+            ("yyyy-MM-dd HH:mm", "2013-01-31 24:06", None),
+            ("dd.MM.yy", "31.01.13", Some("2013-01-31T00:00:00")),
+            ("dd.MM.yy", "31.01.46", Some("1946-01-31T00:00:00")),
+            ("dd.MM.yy", "31.01.45", Some("2045-01-31T00:00:00")),
+            ("dd.MM.yy", "31.01.2013", Some("2013-01-31T00:00:00")),
+            ("yyMMdd", "130131", Some("2013-01-31T00:00:00")),
+            ("yyyy-DDD", "2012-366", Some("2012-12-31T00:00:00")),
+            ("yyyy-DDD", "2013-366", None),
+            ("xxxx-'W'ww-e", "2009-W01-1", Some("2008-12-29T00:00:00")),
+            ("HH:mm", "05:06", Some("1970-01-01T05:06:00")),
+            ("yyyy G", "1 BC", Some("0000-01-01T00:00:00")),
+            ("h 'o''clock' a", "5 o'clock PM", Some("1970-01-01T17:00:00")),
+            ("''yyyy''", "'2013'", Some("2013-01-01T00:00:00")),
+            ("yyyy年M月d日", "2013年1月31日", Some("2013-01-31T00:00:00")),
+            ("y", "-5", Some("-0005-01-01T00:00:00")),
+            ("millis", "1359608767123", Some("2013-01-31T05:06:07.123")),
+            ("millis", "1359608767123.4567", Some("2013-01-31T05:06:07.123456")),
+            ("millis", "-1.5", Some("1969-12-31T23:59:59.998500")),
+            ("millis", "1e3", None),
+            ("millis", "", None),
+            ("millis", "99999999999999999999", None),
+        ] {
+            let format: TimestampFormat = pattern.parse().expect("a format");
+            let micros = format.micros(text);
+            let shown = micros.map(|micros| {
+                let time = DateTime::from_timestamp_micros(micros).expect("a time");
+                time.format("%Y-%m-%dT%H:%M:%S%.f").to_string()
+            });
+            assert_eq!(shown.as_deref(), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_refused() {
+        for (pattern, reason) in [
+            ("", "it is empty"),
+            ("yyyy-MM-ddTHH:mm", "the letter T stands for nothing; literals stand in single quotes"),
+            ("yyyy 'and", "a single quote is not closed"),
+            ("HH:mm z", "names of time zones (z) cannot be read; Z stands for offsets"),
+            ("CCyy", "centuries (C) are not read"),
+        ] {
+            let refused = pattern.parse::<TimestampFormat>().expect_err(pattern);
+            assert_eq!(refused.reason, reason, "{pattern}");
+        }
+        let stored: TimestampFormat = serde_json::from_str("\"yyyy-MM-dd\"").expect("a format");
+        assert_eq!(serde_json::to_string(&stored).expect("serializes"), "\"yyyy-MM-dd\"");
+        assert!(serde_json::from_str::<TimestampFormat>("\"T\"").is_err());
+    }
+}

@@ -148,3 +148,34 @@ pub(crate) fn micros_of_number(value: f64) -> Option<i64> {
     // The bound itself is one more than there are.
     (micros.abs() < 9_223_372_036_854_775_808.0).then_some(micros as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn days_are_those_of_the_calendar(year in -9_999..20_000_i32, month in 0..14_u32, day in 0..33_u32) {
+            let date = NaiveDate::from_ymd_opt(year, month, day);
+            let days = date.map(|date| date.signed_duration_since(NaiveDate::default()).num_days());
+            prop_assert_eq!(days_since_1970(i64::from(year), month, day), days);
+        }
+
+        /// The quick way and the general one say the same wherever the quick one says anything.
+        #[test]
+        fn the_fixed_layout_is_no_other_reading(
+            text in "[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?Z?",
+        ) {
+            let utc: Tz = "+00:00".parse().expect("an offset");
+            let general = string_to_datetime(&utc, &text).ok().map(|time| time.timestamp_micros());
+            if let Some(micros) = fixed_layout(text.as_bytes()) {
+                prop_assert_eq!(Some(micros), general, "{}", text);
+            }
+        }
+    }
+}
