@@ -111,10 +111,7 @@ fn why_not_converted(record: &[u8], refusal: &Refusal) -> (&'static str, String)
         let message = format!("Encountered malformed JSON. {refusal}");
         return ("DataFormatConversion.ParseError", message);
     }
-    (
-        MALFORMED_DATA,
-        format!("Data does not match the schema. {refusal}"),
-    )
+    (MALFORMED_DATA, format!("Data does not match the schema. {refusal}"))
 }
 
 /// Makes the documents of a buffer of records that failed each for its own reason, or for the one given.

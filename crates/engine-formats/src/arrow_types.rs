@@ -87,7 +87,11 @@ pub(crate) fn hive_name(data_type: &DataType) -> String {
         DataType::List(item) => format!("array<{}>", hive_name(item.data_type())),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(pair) if pair.len() == 2 => {
-                format!("map<{},{}>", hive_name(pair[0].data_type()), hive_name(pair[1].data_type()))
+                format!(
+                    "map<{},{}>",
+                    hive_name(pair[0].data_type()),
+                    hive_name(pair[1].data_type())
+                )
             }
             other => other.to_string(),
         },

@@ -5,11 +5,11 @@ use std::io::Write;
 use engine_catalog::Column;
 
 /// The columns, in Hive's types.
-const COLUMNS: [(&str, &str); 10] = [
-    ("event_id", "string"),
-    ("event_time", "timestamp"),
+pub(crate) const COLUMNS: [(&str, &str); 10] = [
+    ("id", "string"),
+    ("time", "timestamp"),
     ("user_id", "bigint"),
-    ("session", "struct<id:string,seq:int,mobile:boolean>"),
+    ("session", "struct<id:string,seq:int,app:boolean>"),
     ("action", "string"),
     ("page", "struct<path:string,referrer:string,load_ms:double>"),
     ("items", "array<struct<sku:string,qty:int,price:double>>"),
@@ -18,12 +18,12 @@ const COLUMNS: [(&str, &str); 10] = [
     ("total", "decimal(10,2)"),
 ];
 
-pub fn columns() -> Vec<Column> {
+pub(crate) fn columns() -> Vec<Column> {
     COLUMNS.iter().map(|(name, hive)| Column::new(*name, *hive)).collect()
 }
 
 /// Events of at least so many bytes together, one a line.
-pub fn lines(bytes: usize) -> Vec<u8> {
+pub(crate) fn lines(bytes: usize) -> Vec<u8> {
     let mut random = Random(0x5DEE_CE66_D1CE_CAFE);
     let mut lines = Vec::with_capacity(bytes + 512);
     let mut millis = 1_772_323_200_000;
@@ -35,7 +35,14 @@ pub fn lines(bytes: usize) -> Vec<u8> {
 }
 
 const ACTIONS: [&str; 8] = [
-    "view", "view", "view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase",
+    "view",
+    "view",
+    "view",
+    "search",
+    "add_to_cart",
+    "remove_from_cart",
+    "checkout",
+    "purchase",
 ];
 const REFERRERS: [&str; 6] = ["direct", "search", "newsletter", "partner", "social", "ad"];
 const COUNTRIES: [&str; 20] = [
@@ -52,9 +59,9 @@ fn event(random: &mut Random, millis: u64, out: &mut Vec<u8>) {
     let write = write!(
         out,
         concat!(
-            r#"{{"event_id":"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}","event_time":"{}","user_id":{},"#,
-            r#""session":{{"id":"{:08x}","seq":{},"mobile":{}}},"action":"{}","#,
-            r#""page":{{"path":"/products/{}","referrer":"{}","load_ms":{}.{}}},"items":["#,
+            r#"{{"id":"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}","time":"{}","user_id":{},"#,
+            r#""session":{{"id":"{:08x}","seq":{},"app":{}}},"action":"{}","#,
+            r#""page":{{"path":"/p/{}","referrer":"{}","load_ms":{}.{}}},"items":["#,
         ),
         id >> 32,
         id >> 16 & 0xFFFF,
@@ -70,22 +77,22 @@ fn event(random: &mut Random, millis: u64, out: &mut Vec<u8>) {
         product,
         pick(random, &REFERRERS),
         20 + skewed(random, 4_000),
-        random.below(1000),
+        random.below(10),
     );
     write.expect("a vector takes everything");
-    for item in 0..random.below(3) {
+    for item in 0..[0, 0, 0, 1, 1, 2][random.below(6) as usize] {
         let comma = if item > 0 { "," } else { "" };
         let (sku, qty, price) = (skewed(random, 20_000), 1 + skewed(random, 9), 99 + random.below(20_000));
         write!(
             out,
-            r#"{comma}{{"sku":"SKU-{sku:05}","qty":{qty},"price":{}.{:02}}}"#,
+            r#"{comma}{{"sku":"{sku:05}","qty":{qty},"price":{}.{:02}}}"#,
             price / 100,
             price % 100
         )
         .expect("a vector takes everything");
     }
     out.extend_from_slice(br#"],"tags":["#);
-    for tag in 0..random.below(3) {
+    for tag in 0..[0, 0, 1, 2][random.below(4) as usize] {
         let comma = if tag > 0 { "," } else { "" };
         write!(out, r#"{comma}"{}""#, pick(random, &TAGS)).expect("a vector takes everything");
     }

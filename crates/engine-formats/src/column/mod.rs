@@ -12,8 +12,8 @@ use arrow::datatypes::{
 };
 
 use self::buffers::TextKind;
-use self::decimal::decimal_of_text;
 pub(crate) use self::buffers::{Booleans, Nulls, Numbers, Texts};
+use self::decimal::decimal_of_text;
 pub(crate) use self::nested::{ListBuilder, MapBuilder, StructBuilder};
 use crate::JsonOptions;
 use crate::time::{date_of_text, micros_of_text};
@@ -94,9 +94,7 @@ impl ColumnBuilder {
             DataType::Timestamp(..) => Self::Timestamp(Numbers::new(data_type)),
             DataType::List(field) => Self::List(Box::new(ListBuilder::new(field, options))),
             DataType::Map(field, _) => match field.data_type() {
-                DataType::Struct(pair) if pair.len() == 2 => {
-                    Self::Map(Box::new(MapBuilder::new(field, pair, options)))
-                }
+                DataType::Struct(pair) if pair.len() == 2 => Self::Map(Box::new(MapBuilder::new(field, pair, options))),
                 _ => Self::Null(Nulls::default()),
             },
             DataType::Struct(fields) => Self::Struct(Box::new(StructBuilder::new(fields, options, true))),

@@ -58,8 +58,18 @@ fn leaf_pays(leaf: &ArrayRef) -> bool {
 /// A hash of each value that is not NULL, or nothing where the type has no dictionaries or few values.
 fn hashes_of(array: &dyn Array) -> Option<Vec<u64>> {
     let hashes = match array.data_type() {
-        DataType::Utf8 => array.as_string::<i32>().iter().flatten().map(|text| hash(text.as_bytes())).collect(),
-        DataType::Utf8View => array.as_string_view().iter().flatten().map(|text| hash(text.as_bytes())).collect(),
+        DataType::Utf8 => array
+            .as_string::<i32>()
+            .iter()
+            .flatten()
+            .map(|text| hash(text.as_bytes()))
+            .collect(),
+        DataType::Utf8View => array
+            .as_string_view()
+            .iter()
+            .flatten()
+            .map(|text| hash(text.as_bytes()))
+            .collect(),
         DataType::Binary => array.as_binary::<i32>().iter().flatten().map(hash).collect(),
         DataType::BinaryView => array.as_binary_view().iter().flatten().map(hash).collect(),
         _ => downcast_primitive_array!(

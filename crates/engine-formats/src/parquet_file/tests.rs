@@ -19,10 +19,12 @@ fn batch(from: i64, rows: i64) -> RecordBatch {
     let numbers = || from..from + rows;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(numbers())),
-        Arc::new(StringArray::from_iter_values(numbers().map(|n| format!("kind-{}", n % 7)))),
-        Arc::new(StringArray::from_iter_values(numbers().map(|n| {
-            format!("{:016x}", (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
-        }))),
+        Arc::new(StringArray::from_iter_values(
+            numbers().map(|n| format!("kind-{}", n % 7)),
+        )),
+        Arc::new(StringArray::from_iter_values(
+            numbers().map(|n| format!("{:016x}", (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))),
+        )),
     ];
     let field = |name: &str, data_type| Field::new(name, data_type, true);
     let schema = Schema::new(vec![
@@ -64,7 +66,10 @@ fn pieces_make_the_same_rows_as_one_batch() {
             let pieces: Vec<_> = (0..10).map(|n| batch(n * ROWS / 10, ROWS / 10)).collect();
             let whole = batch(0, ROWS);
             assert_eq!(read(file(&options, &pieces)).columns(), whole.columns());
-            assert_eq!(read(file(&options, &[whole.clone()])).columns(), whole.columns());
+            assert_eq!(
+                read(file(&options, std::slice::from_ref(&whole))).columns(),
+                whole.columns()
+            );
         }
     }
     let nothing = file(&ParquetOptions::default(), &[batch(0, 0)]);
@@ -108,8 +113,14 @@ fn row_groups_keep_to_their_blocks() {
         let reader = SerializedFileReader::new(content).expect("Parquet");
         let groups = reader.metadata().row_groups().to_vec();
         let sizes: Vec<_> = groups.iter().map(|group| group.compressed_size() as usize).collect();
-        assert!(sizes.len() > 20 && sizes.iter().all(|bytes| *bytes <= BLOCK), "{sizes:?}");
-        groups.iter().map(|group| group.file_offset().expect("an offset") as usize).collect::<Vec<_>>()
+        assert!(
+            sizes.len() > 20 && sizes.iter().all(|bytes| *bytes <= BLOCK),
+            "{sizes:?}"
+        );
+        groups
+            .iter()
+            .map(|group| group.file_offset().expect("an offset") as usize)
+            .collect::<Vec<_>>()
     };
     let padded = starts(BLOCK / 2);
     assert!(padded.iter().skip(1).all(|start| start % BLOCK == 0), "{padded:?}");
@@ -135,5 +146,8 @@ fn pages_are_of_the_size_asked_for() {
     // 20 bytes each.
     assert_eq!(pages(1 << 20).len(), 1);
     let small = pages(50_000);
-    assert!(small.len() >= 4 && small.iter().all(|bytes| *bytes < 75_000), "{small:?}");
+    assert!(
+        small.len() >= 4 && small.iter().all(|bytes| *bytes < 75_000),
+        "{small:?}"
+    );
 }

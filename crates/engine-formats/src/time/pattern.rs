@@ -18,10 +18,28 @@ const MILLIS: &str = "millis";
 const TWO_DIGIT_YEARS_BEGIN: i64 = 1946;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// A pattern of Joda-Time's DateTimeFormat, such as `yyyy-MM-dd'T'HH:mm:ss.SSS`, or `millis`.
 ///
@@ -168,7 +186,11 @@ fn parts_of(pattern: &str) -> Result<Vec<Part>, String> {
             'Z' => Part::Offset,
             'z' => return Err("names of time zones (z) cannot be read; Z stands for offsets".to_owned()),
             'C' => return Err("centuries (C) are not read".to_owned()),
-            other => return Err(format!("the letter {other} stands for nothing; literals stand in single quotes")),
+            other => {
+                return Err(format!(
+                    "the letter {other} stands for nothing; literals stand in single quotes"
+                ));
+            }
         })
     };
     tokens.iter().enumerate().map(part).collect()
@@ -386,7 +408,11 @@ impl Fields {
 
 /// A number, how many digits it has, and what is behind it.
 fn number(text: &str, digits_max: usize, signed: bool) -> Option<(i64, usize, &str)> {
-    let unsigned = if signed { text.strip_prefix(['+', '-']).unwrap_or(text) } else { text };
+    let unsigned = if signed {
+        text.strip_prefix(['+', '-']).unwrap_or(text)
+    } else {
+        text
+    };
     let (digits, rest) = split_digits(unsigned, digits_max);
     let value: i64 = digits.parse().ok()?;
     let negative = signed && text.starts_with('-');
@@ -404,11 +430,10 @@ fn name<'t>(text: &'t str, names: &[&str]) -> Option<(u32, &'t str)> {
         let here = text.get(..name.len())?;
         here.eq_ignore_ascii_case(name).then(|| &text[name.len()..])
     };
-    let found = names.iter().zip(1..).find_map(|(name, number)| {
+    names.iter().zip(1..).find_map(|(name, number)| {
         let rest = begins(name).or_else(|| begins(name.get(..3)?))?;
         Some((number, rest))
-    });
-    found
+    })
 }
 
 /// Seconds east of Greenwich.
@@ -437,7 +462,11 @@ fn micros_of_millis(text: &str) -> Option<i64> {
     if digits.is_empty() || fraction.is_empty() || !digits.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let micros = fraction.bytes().chain([b'0'; 3]).take(3).fold(0, |all, digit| all * 10 + i64::from(digit - b'0'));
+    let micros = fraction
+        .bytes()
+        .chain([b'0'; 3])
+        .take(3)
+        .fold(0, |all, digit| all * 10 + i64::from(digit - b'0'));
     let whole: i64 = whole.parse().ok()?;
     let signed = if text.starts_with('-') { -micros } else { micros };
     whole.checked_mul(1_000)?.checked_add(signed)
@@ -451,23 +480,59 @@ mod tests {
     #[test]
     fn texts_are_read_by_their_pattern() {
         for (pattern, text, expected) in [
-            ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31T05:06:07", Some("2013-01-31T05:06:07")),
+            (
+                "yyyy-MM-dd'T'HH:mm:ss",
+                "2013-01-31T05:06:07",
+                Some("2013-01-31T05:06:07"),
+            ),
             ("yyyy-MM-dd'T'HH:mm:ss", "2013-1-3T5:6:7", Some("2013-01-03T05:06:07")),
-            ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31t05:06:07", Some("2013-01-31T05:06:07")),
+            (
+                "yyyy-MM-dd'T'HH:mm:ss",
+                "2013-01-31t05:06:07",
+                Some("2013-01-31T05:06:07"),
+            ),
             ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31 05:06:07", None),
             ("yyyy-MM-dd'T'HH:mm:ss", "2013-01-31T05:06:07Z", None),
-            ("yyyy-MM-dd'T'HH:mm:ss.SSSSSSSSS", "2013-01-31T05:06:07.123456789", Some("2013-01-31T05:06:07.123456")),
-            ("yyyy-MM-dd'T'HH:mm:ss.SSS", "2013-01-31T05:06:07.5", Some("2013-01-31T05:06:07.500")),
+            (
+                "yyyy-MM-dd'T'HH:mm:ss.SSSSSSSSS",
+                "2013-01-31T05:06:07.123456789",
+                Some("2013-01-31T05:06:07.123456"),
+            ),
+            (
+                "yyyy-MM-dd'T'HH:mm:ss.SSS",
+                "2013-01-31T05:06:07.5",
+                Some("2013-01-31T05:06:07.500"),
+            ),
             ("yyyy-MM-dd'T'HH:mm:ss.SSS", "2013-01-31T05:06:07.1234", None),
             ("yyyyMMddHHmmss", "20130131050607", Some("2013-01-31T05:06:07")),
             ("yyyyMMdd", "20130231", None),
-            ("dd/MMM/yyyy:HH:mm:ss Z", "31/Jan/2013:05:06:07 +0130", Some("2013-01-31T03:36:07")),
-            ("dd/MMM/yyyy:HH:mm:ss Z", "31/january/2013:05:06:07 -08:00", Some("2013-01-31T13:06:07")),
+            (
+                "dd/MMM/yyyy:HH:mm:ss Z",
+                "31/Jan/2013:05:06:07 +0130",
+                Some("2013-01-31T03:36:07"),
+            ),
+            (
+                "dd/MMM/yyyy:HH:mm:ss Z",
+                "31/january/2013:05:06:07 -08:00",
+                Some("2013-01-31T13:06:07"),
+            ),
             ("yyyy-MM-dd'T'HH:mmZZ", "2013-01-31T05:06Z", Some("2013-01-31T05:06:00")),
-            ("yyyy-MM-dd HH:mm ZZZ", "2013-07-31 05:06 Europe/Vienna", Some("2013-07-31T03:06:00")),
+            (
+                "yyyy-MM-dd HH:mm ZZZ",
+                "2013-07-31 05:06 Europe/Vienna",
+                Some("2013-07-31T03:06:00"),
+            ),
             ("yyyy-MM-dd HH:mm ZZZ", "2013-07-31 05:06 Nowhere", None),
-            ("EEE, d MMM yyyy h:mm a", "Thu, 31 Jan 2013 5:06 PM", Some("2013-01-31T17:06:00")),
-            ("EEEE d MMMM yyyy hh:mm a", "thursday 31 january 2013 12:06 am", Some("2013-01-31T00:06:00")),
+            (
+                "EEE, d MMM yyyy h:mm a",
+                "Thu, 31 Jan 2013 5:06 PM",
+                Some("2013-01-31T17:06:00"),
+            ),
+            (
+                "EEEE d MMMM yyyy hh:mm a",
+                "thursday 31 january 2013 12:06 am",
+                Some("2013-01-31T00:06:00"),
+            ),
             ("yyyy-MM-dd KK:mm a", "2013-01-31 00:06 PM", Some("2013-01-31T12:06:00")),
             ("yyyy-MM-dd kk:mm", "2013-01-31 24:06", Some("2013-01-31T00:06:00")),
             ("yyyy-MM-dd HH:mm", "2013-01-31 24:06", None),
@@ -506,9 +571,15 @@ mod tests {
     fn patterns_that_mean_nothing_are_refused() {
         for (pattern, reason) in [
             ("", "it is empty"),
-            ("yyyy-MM-ddTHH:mm", "the letter T stands for nothing; literals stand in single quotes"),
+            (
+                "yyyy-MM-ddTHH:mm",
+                "the letter T stands for nothing; literals stand in single quotes",
+            ),
             ("yyyy 'and", "a single quote is not closed"),
-            ("HH:mm z", "names of time zones (z) cannot be read; Z stands for offsets"),
+            (
+                "HH:mm z",
+                "names of time zones (z) cannot be read; Z stands for offsets",
+            ),
             ("CCyy", "centuries (C) are not read"),
         ] {
             let refused = pattern.parse::<TimestampFormat>().expect_err(pattern);

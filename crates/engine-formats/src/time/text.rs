@@ -11,11 +11,12 @@ const MICROS: i64 = 1_000_000;
 /// Microseconds since 1970 of a timestamp such as `2013-01-31T05:00:00.25Z` or `2013-1-31 5:00:00`. Offsets such as
 /// `+01:00` are taken into account; without one it is UTC.
 pub(crate) fn micros_of_text(text: &str) -> Option<i64> {
-    fixed_layout(text.as_bytes()).or_else(|| {
+    micros_of_fixed_layout(text.as_bytes()).or_else(|| {
         // By way of nanoseconds only the years from 1677 to 2262 would fit.
         let utc: Tz = "+00:00".parse().ok()?;
         let time = string_to_datetime(&utc, text).ok();
-        time.map(|time| time.timestamp_micros()).or_else(|| micros_of_jdbc(text))
+        time.map(|time| time.timestamp_micros())
+            .or_else(|| micros_of_jdbc(text))
     })
 }
 
@@ -30,9 +31,30 @@ pub(crate) fn date_of_text(text: &str) -> Option<i32> {
 }
 
 /// The timestamps that almost all are: `yyyy-MM-dd`, a T or a blank, `HH:mm:ss`, perhaps a fraction and a Z.
-fn fixed_layout(text: &[u8]) -> Option<i64> {
+pub(crate) fn micros_of_fixed_layout(text: &[u8]) -> Option<i64> {
     let (whole, rest) = text.split_first_chunk::<SECOND_BYTES>()?;
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *whole else {
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b' ',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+    ] = *whole
+    else {
         return None;
     };
     let rest = rest.strip_suffix(b"Z").unwrap_or(rest);
@@ -43,8 +65,7 @@ fn fixed_layout(text: &[u8]) -> Option<i64> {
     };
     let year = two(y1, y2)? * 100 + two(y3, y4)?;
     let days = days_since_1970(i64::from(year), two(m1, m2)?, two(d1, d2)?)?;
-    seconds_of_day(two(h1, h2)?, two(n1, n2)?, two(s1, s2)?)
-        .map(|seconds| (days * 86_400 + seconds) * MICROS + micros)
+    seconds_of_day(two(h1, h2)?, two(n1, n2)?, two(s1, s2)?).map(|seconds| (days * 86_400 + seconds) * MICROS + micros)
 }
 
 /// What `java.sql.Timestamp.valueOf` reads: `yyyy-[m]m-[d]d hh:mm:ss[.f...]`.
@@ -173,7 +194,7 @@ mod tests {
         ) {
             let utc: Tz = "+00:00".parse().expect("an offset");
             let general = string_to_datetime(&utc, &text).ok().map(|time| time.timestamp_micros());
-            if let Some(micros) = fixed_layout(text.as_bytes()) {
+            if let Some(micros) = micros_of_fixed_layout(text.as_bytes()) {
                 prop_assert_eq!(Some(micros), general, "{}", text);
             }
         }

@@ -117,7 +117,9 @@ impl RowDecoder {
     pub(super) fn finish(&mut self) -> Result<RecordBatch> {
         if let Some(json) = &mut self.json {
             self.rows = 0;
-            return json.finish().map_err(|error| DataFusionError::External(Box::new(error)));
+            return json
+                .finish()
+                .map_err(|error| DataFusionError::External(Box::new(error)));
         }
         let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));

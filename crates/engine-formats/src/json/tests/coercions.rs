@@ -40,33 +40,59 @@ fn one(columns: &[(&str, &str)], options: &JsonOptions, record: &str) -> Result<
 #[test]
 fn open_x_takes_what_comes() {
     for (record, row) in [
-        (r#"{"tags": "solo", "items": {"sku": "x", "qty": 1}}"#, r#"{"tags":["solo"],"items":[{"sku":"x","qty":1}]}"#),
+        (
+            r#"{"tags": "solo", "items": {"sku": "x", "qty": 1}}"#,
+            r#"{"tags":["solo"],"items":[{"sku":"x","qty":1}]}"#,
+        ),
         (r#"{"tags": 1.50}"#, r#"{"tags":["1.50"]}"#),
         (r#"{"tags": [1, true, null]}"#, r#"{"tags":["1","true",null]}"#),
         (r#"{"tags": false}"#, r#"{"tags":["false"]}"#),
-        (r#"{"person": ["Zoe", 9, "ignored"]}"#, r#"{"person":{"name":"Zoe","age":9}}"#),
+        (
+            r#"{"person": ["Zoe", 9, "ignored"]}"#,
+            r#"{"person":{"name":"Zoe","age":9}}"#,
+        ),
         (r#"{"person": ["Zoe"]}"#, r#"{"person":{"name":"Zoe"}}"#),
-        (r#"{"PERSON": {"NAME": "Bob", "AGE": "41"}}"#, r#"{"person":{"name":"Bob","age":41}}"#),
-        (r#"{"attrs": {"MixedKey": ["v"], "k": "w"}}"#, r#"{"attrs":{"mixedkey":["v"],"k":["w"]}}"#),
-        (r#"{"person": {}, "tags": [], "attrs": {}}"#, r#"{"tags":[],"person":{},"attrs":{}}"#),
-        (r#"{"items": [null], "attrs": {"k": null}}"#, r#"{"items":[null],"attrs":{}}"#),
+        (
+            r#"{"PERSON": {"NAME": "Bob", "AGE": "41"}}"#,
+            r#"{"person":{"name":"Bob","age":41}}"#,
+        ),
+        (
+            r#"{"attrs": {"MixedKey": ["v"], "k": "w"}}"#,
+            r#"{"attrs":{"mixedkey":["v"],"k":["w"]}}"#,
+        ),
+        (
+            r#"{"person": {}, "tags": [], "attrs": {}}"#,
+            r#"{"tags":[],"person":{},"attrs":{}}"#,
+        ),
+        (
+            r#"{"items": [null], "attrs": {"k": null}}"#,
+            r#"{"items":[null],"attrs":{}}"#,
+        ),
         (
             r#"{"id": {"Outer": {"Inner": "A: B", "\"X\"" : 1}}, "tags": [{"MixedKey": 1}]}"#,
             r#"{"id":"{\"outer\":{\"inner\":\"A: B\",\"\\\"x\\\"\":1}}","tags":["{\"mixedkey\":1}"]}"#,
         ),
         (r#"{"tags": [["a", "b"]]}"#, r#"{"tags":["[\"a\",\"b\"]"]}"#),
-        (r#"{"id": "x", "tags": "", "person": " ", "attrs": ""}"#, r#"{"id":"x"}"#),
+        (
+            r#"{"id": "x", "tags": "", "person": " ", "attrs": ""}"#,
+            r#"{"id":"x"}"#,
+        ),
     ] {
         assert_eq!(one(&COLUMNS, &open_x(true), record).as_deref(), Ok(row), "{record}");
     }
-    for record in [r#"{"person": 42}"#, r#"{"attrs": [["k", ["v"]]]}"#, r#"{"items": [{"qty": "oops"}]}"#] {
+    for record in [
+        r#"{"person": 42}"#,
+        r#"{"attrs": [["k", ["v"]]]}"#,
+        r#"{"items": [{"qty": "oops"}]}"#,
+    ] {
         assert!(one(&COLUMNS, &open_x(true), record).is_err(), "{record}");
     }
 }
 
 #[test]
 fn open_x_minds_case_when_told() {
-    let record = r#"{"id": {"A": 1}, "Tags": ["x"], "person": {"NAME": "Bob", "age": 2}, "attrs": {"MixedKey": ["v"]}}"#;
+    let record =
+        r#"{"id": {"A": 1}, "Tags": ["x"], "person": {"NAME": "Bob", "age": 2}, "attrs": {"MixedKey": ["v"]}}"#;
     let row = r#"{"id":"{\"A\":1}","person":{"age":2},"attrs":{"MixedKey":["v"]}}"#;
     assert_eq!(one(&COLUMNS, &open_x(false), record).as_deref(), Ok(row));
 }
@@ -96,7 +122,10 @@ fn hive_takes_less() {
             r#"{"tags": [1, 2.50, true], "person": {"name": "Dan", "extra": 1}, "items": [{"sku": "s", "qty": 2}]}"#,
             r#"{"tags":["1","2.50","true"],"person":{"name":"Dan"},"items":[{"sku":"s","qty":2}]}"#,
         ),
-        (r#"{"person": {}, "tags": ["a", null]}"#, r#"{"tags":["a",null],"person":{}}"#),
+        (
+            r#"{"person": {}, "tags": ["a", null]}"#,
+            r#"{"tags":["a",null],"person":{}}"#,
+        ),
         (
             r#"{"ATTRS": {"MixedKey": ["v"]}, "PERSON": {"NAME": "Bob", "AGE": 2}}"#,
             r#"{"person":{"name":"Bob","age":2},"attrs":{"MixedKey":["v"]}}"#,
@@ -137,7 +166,10 @@ fn timestamps_of_open_x() {
         (r#""2026-9-7 12:00:02.5""#, Some("2026-09-07T12:00:02.500")),
         (r#""2018-02-07T20:38:48Z""#, Some("2018-02-07T20:38:48")),
         (r#""2017-02-07T15:13:01.39256Z""#, Some("2017-02-07T15:13:01.392560")),
-        (r#""2017-02-07T15:13:01.123456789Z""#, Some("2017-02-07T15:13:01.123456")),
+        (
+            r#""2017-02-07T15:13:01.123456789Z""#,
+            Some("2017-02-07T15:13:01.123456"),
+        ),
         (r#""2017-02-07T15:13:01+02:00""#, Some("2017-02-07T13:13:01")),
         (r#""2000-02-29T00:00:00Z""#, Some("2000-02-29T00:00:00")),
         (r#""1900-02-29T00:00:00Z""#, None),
@@ -173,18 +205,37 @@ fn timestamps_of_hive() {
         (&[], r#""2013-01-31T05:00:00Z""#, None),
         (&[], "1518033528", None),
         (&["millis"], "1518033528123", Some("2018-02-07T19:58:48.123")),
-        (&["millis"], r#""1518033528123.456789""#, Some("2018-02-07T19:58:48.123456")),
+        (
+            &["millis"],
+            r#""1518033528123.456789""#,
+            Some("2018-02-07T19:58:48.123456"),
+        ),
         (&["millis"], r#""2013-01-31 05:00:00""#, Some("2013-01-31T05:00:00")),
-        (&["dd/MM/yyyy", "yyyy-MM-dd'T'HH:mm:ssZZ"], r#""31/01/2013""#, Some("2013-01-31T00:00:00")),
-        (&["dd/MM/yyyy", "yyyy-MM-dd'T'HH:mm:ssZZ"], r#""2013-01-31T05:00:00+01:00""#, Some("2013-01-31T04:00:00")),
+        (
+            &["dd/MM/yyyy", "yyyy-MM-dd'T'HH:mm:ssZZ"],
+            r#""31/01/2013""#,
+            Some("2013-01-31T00:00:00"),
+        ),
+        (
+            &["dd/MM/yyyy", "yyyy-MM-dd'T'HH:mm:ssZZ"],
+            r#""2013-01-31T05:00:00+01:00""#,
+            Some("2013-01-31T04:00:00"),
+        ),
         (&["dd/MM/yyyy"], r#""31/01/2013 or so""#, None),
     ] {
         let found = one(&[("ts", "timestamp")], &hive(formats), &format!(r#"{{"ts": {value}}}"#));
-        assert_eq!(found.ok(), at.map(|at| format!(r#"{{"ts":"{at}"}}"#)), "{formats:?} {value}");
+        assert_eq!(
+            found.ok(),
+            at.map(|at| format!(r#"{{"ts":"{at}"}}"#)),
+            "{formats:?} {value}"
+        );
     }
     let days = |formats: &[&str], value: &str| one(&[("d", "date")], &hive(formats), &format!(r#"{{"d": {value}}}"#));
     assert_eq!(days(&[], r#""2013-1-31""#).as_deref(), Ok(r#"{"d":"2013-01-31"}"#));
-    assert_eq!(days(&["dd.MM.yyyy"], r#""31.1.2013""#).as_deref(), Ok(r#"{"d":"2013-01-31"}"#));
+    assert_eq!(
+        days(&["dd.MM.yyyy"], r#""31.1.2013""#).as_deref(),
+        Ok(r#"{"d":"2013-01-31"}"#)
+    );
     assert_eq!(
         days(&["dd.MM.yyyy", "millis"], r#""soon""#),
         Err(r#"column d (date): expected a time in the format dd.MM.yyyy or millis, found a string "soon""#.to_owned())

@@ -14,9 +14,8 @@ use super::*;
 use crate::arrow_type;
 
 fn decoder(columns: &[(&str, &str)], options: JsonOptions) -> JsonDecoder {
-    let field = |(name, hive): &(&str, &str)| {
-        Field::new(*name, arrow_type(&hive.parse::<HiveType>().expect("a type")), true)
-    };
+    let field =
+        |(name, hive): &(&str, &str)| Field::new(*name, arrow_type(&hive.parse::<HiveType>().expect("a type")), true);
     JsonDecoder::new(
         Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>())),
         options,
@@ -261,14 +260,26 @@ fn what_is_refused_is_told_by_place_expectation_and_finding() {
             true,
             "expected a comma or a closing brace, but the record ends",
         ),
-        (r#"{"b": [1 2]}"#, true, "expected a comma or a closing bracket at byte 9"),
+        (
+            r#"{"b": [1 2]}"#,
+            true,
+            "expected a comma or a closing bracket at byte 9",
+        ),
         (r#"{"a" null}"#, true, "expected a colon at byte 5"),
         (r#"{a: null}"#, true, "expected a key in quotes at byte 1"),
         (r#"{"u": "x"#, true, "expected a closing quote, but the record ends"),
-        ("{\"u\": \"\t\"}", true, "expected an escape for a control character at byte 7"),
+        (
+            "{\"u\": \"\t\"}",
+            true,
+            "expected an escape for a control character at byte 7",
+        ),
         (r#"{"u": "\x"}"#, true, "expected an escape that JSON has at byte 8"),
         (r#"{"u": "\u12"}"#, true, "expected four hexadecimal digits at byte 8"),
-        (r#"{"u": 01}"#, true, "expected a number without leading zeros at byte 7"),
+        (
+            r#"{"u": 01}"#,
+            true,
+            "expected a number without leading zeros at byte 7",
+        ),
         (r#"{"u": 1.}"#, true, "expected a digit at byte 8"),
         (r#"{"u": nul}"#, true, "expected true, false or null at byte 6"),
         (r#"{} {}"#, true, "expected nothing behind the object at byte 3"),
@@ -315,10 +326,7 @@ fn values_nest_as_deeply_as_is_bounded() {
     let nested = |depth: usize| format!(r#"{{"s": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     assert_eq!(decoder.push(nested(1_000).as_bytes()), Ok(()));
     let refusal = decoder.push(nested(1_001).as_bytes()).expect_err("refused");
-    assert_eq!(
-        refusal.message,
-        "expected values that nest less deeply at byte 1006"
-    );
+    assert_eq!(refusal.message, "expected values that nest less deeply at byte 1006");
     assert!(decoder.push(nested(1_000_000).as_bytes()).is_err());
     assert!(decoder.push("[".repeat(1_000_000).as_bytes()).is_err());
 }

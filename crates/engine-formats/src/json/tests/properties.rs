@@ -53,7 +53,11 @@ fn written(value: &Value, style: u64) -> String {
         return plain;
     }
     let escape = |c: char| match c {
-        'a'..='d' | '\u{80}'.. => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        'a'..='d' | '\u{80}'.. => c
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect(),
         c => c.to_string(),
     };
     // Only within strings, and never what is escaped already.
