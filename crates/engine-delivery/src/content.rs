@@ -53,7 +53,7 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
     let schema = without_views(&schema);
     let mut decoder = JsonDecoder::new(schema.clone(), conversion.json.clone());
-    let mut file = ParquetFile::new(schema, conversion.parquet.clone());
+    let mut file = ParquetFile::new(schema, conversion.parquet.clone()).map_err(|error| error.to_string())?;
     let named = CatalogTable {
         catalog_id: conversion.scope.account.to_string(),
         database_name: conversion.database.clone(),

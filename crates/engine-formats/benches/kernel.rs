@@ -72,7 +72,7 @@ fn kernel(criterion: &mut Criterion) {
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let mut file = ParquetFile::new(schema.clone(), options.clone());
+                let mut file = ParquetFile::new(schema.clone(), options.clone()).expect("a file");
                 for batch in &batches {
                     file.write(batch).expect("writes");
                 }

@@ -50,7 +50,7 @@ fn convert(from: &str, to: &str) -> Result<serde_json::Value, Box<dyn Error>> {
     let schema = without_views(&*arrow_schema(&events::columns())?);
     let began = cpu_seconds();
     let mut decoder = JsonDecoder::new(schema.clone(), JsonOptions::default());
-    let mut file = ParquetFile::new(schema, ParquetOptions::default());
+    let mut file = ParquetFile::new(schema, ParquetOptions::default())?;
     let mut source = File::open(from)?;
     let mut buffer = vec![0; PIECE_BYTES];
     let (mut rows, mut held, mut decoding, mut encoding) = (0, 0, 0.0, 0.0);

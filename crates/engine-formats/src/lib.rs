@@ -19,5 +19,5 @@ pub use compression::Compression;
 pub use error::FormatError;
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
 pub use kpl::deaggregate;
-pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion, write_parquet};
+pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
 pub use time::{InvalidTimestampFormat, TimestampFormat};

@@ -1,18 +1,33 @@
 //! Batches to Parquet files, with the options of Firehose's Parquet serializer.
 
-mod dictionary;
+mod bits;
+mod chunk;
+mod compressor;
+mod decimals;
+mod fixed;
+mod hybrid;
+mod interner;
+mod leaf;
+mod levels;
+mod sample;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod values;
+
+use std::ops::Range;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
-use parquet::basic::{Compression as ParquetCodec, GzipLevel};
+use arrow::datatypes::{DataType, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion as ParquetVersion};
+use parquet::file::writer::SerializedFileWriter;
 use serde::{Deserialize, Serialize};
 
+use self::compressor::Compressor;
+use self::leaf::Leaf;
+use self::levels::Slots;
 use crate::FormatError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,52 +76,73 @@ impl Default for ParquetOptions {
     }
 }
 
-/// How many rows are encoded at once, column by column: few enough that they stay in the processor's caches.
-const SLICE_ROWS: usize = 8_192;
+/// How many rows are encoded at once, column by column: few enough that they stay in the processor's caches, and that
+/// pages are not much larger than asked for.
+const SLICE_ROWS: usize = 2_048;
 
 /// A Parquet file in memory, written batch by batch. What it holds is encoded and compressed already, but for the
 /// pages that are being filled.
 pub struct ParquetFile {
     schema: SchemaRef,
     options: ParquetOptions,
+    writer: SerializedFileWriter<Vec<u8>>,
+    compressor: Compressor,
     /// From the first rows on, which say how the columns are best encoded.
-    writer: Option<ArrowWriter<Vec<u8>>>,
+    leaves: Vec<Leaf>,
+    /// Rows of the row group that is being filled.
+    rows: usize,
     /// How large a row was last, in a file or at first in memory.
     row_bytes: usize,
 }
 
 impl ParquetFile {
-    #[must_use]
-    pub fn new(schema: SchemaRef, options: ParquetOptions) -> Self {
-        Self {
+    /// The schema's types must be those of [`crate::without_views`].
+    pub fn new(schema: SchemaRef, options: ParquetOptions) -> Result<Self, FormatError> {
+        let version = match options.version {
+            WriterVersion::V1 => ParquetVersion::PARQUET_1_0,
+            WriterVersion::V2 => ParquetVersion::PARQUET_2_0,
+        };
+        let properties = WriterProperties::builder()
+            .set_writer_version(version)
+            .set_created_by(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let columns = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
+        let writer = SerializedFileWriter::new(Vec::new(), columns.root_schema_ptr(), properties.into());
+        Ok(Self {
+            writer: writer.map_err(encode)?,
+            compressor: Compressor::new(options.compression),
+            leaves: Vec::new(),
+            rows: 0,
+            row_bytes: 0,
             schema,
             options,
-            writer: None,
-            row_bytes: 0,
-        }
+        })
     }
 
     /// Appends the batch's rows. Its columns must be those of the schema.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
-        if batch.num_rows() > 0 && self.writer.is_none() {
-            self.writer = Some(self.writer(Some(batch))?);
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.leaves.is_empty() {
+            self.leaves = self.leaves_for(batch)?;
             self.row_bytes = batch.get_array_memory_size() / batch.num_rows();
         }
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
+        // Where rows are large, so few that a page keeps its size.
+        let batch_row_bytes = batch.get_array_memory_size() / batch.num_rows();
+        let slice_rows = (self.options.page_bytes / batch_row_bytes.max(1)).clamp(1, SLICE_ROWS);
         let mut row = 0;
         while row < batch.num_rows() {
-            let rows_before = writer.in_progress_rows();
-            let left = row_group_bytes(writer, &self.options).saturating_sub(writer.in_progress_size());
+            let left = self.row_group_bytes().saturating_sub(self.in_progress_bytes());
             let fitting = left / self.row_bytes.max(1);
-            if fitting == 0 && rows_before > 0 {
-                close_row_group(writer, &self.options).map_err(encode)?;
+            if fitting == 0 && self.rows > 0 {
+                self.close_row_group()?;
                 continue;
             }
-            let rows = SLICE_ROWS.min(batch.num_rows() - row).min(fitting.max(1));
-            writer.write(&batch.slice(row, rows)).map_err(encode)?;
-            self.row_bytes = writer.in_progress_size() / (rows_before + rows);
+            let rows = slice_rows.min(batch.num_rows() - row).min(fitting.max(1));
+            self.write_rows(batch, row..row + rows)?;
+            self.rows += rows;
+            self.row_bytes = self.in_progress_bytes() / self.rows;
             row += rows;
         }
         Ok(())
@@ -115,98 +151,118 @@ impl ParquetFile {
     /// About how many bytes the file has so far.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let writer = self.writer.as_ref();
-        writer.map_or(0, |writer| writer.bytes_written() + writer.in_progress_size())
+        self.writer.bytes_written() + self.in_progress_bytes()
     }
 
     /// The file's bytes.
     pub fn finish(mut self) -> Result<Vec<u8>, FormatError> {
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => self.writer(None)?,
-        };
-        if writer.in_progress_rows() > 0 {
-            close_row_group(&mut writer, &self.options).map_err(encode)?;
+        if self.rows > 0 {
+            self.close_row_group()?;
         }
-        writer.into_inner().map_err(encode)
+        self.writer.into_inner().map_err(encode)
     }
 
-    fn writer(&self, first: Option<&RecordBatch>) -> Result<ArrowWriter<Vec<u8>>, FormatError> {
-        let options = &self.options;
-        let compression = match options.compression {
-            ParquetCompression::Uncompressed => ParquetCodec::UNCOMPRESSED,
-            ParquetCompression::Gzip => ParquetCodec::GZIP(GzipLevel::default()),
-            ParquetCompression::Snappy => ParquetCodec::SNAPPY,
+    fn leaves_for(&self, first: &RecordBatch) -> Result<Vec<Leaf>, FormatError> {
+        let pays = if self.options.dictionary {
+            sample::pays(first)
+        } else {
+            Vec::new()
         };
-        let version = match options.version {
-            WriterVersion::V1 => ParquetVersion::PARQUET_1_0,
-            WriterVersion::V2 => ParquetVersion::PARQUET_2_0,
-        };
-        let mut properties = WriterProperties::builder()
-            .set_compression(compression)
-            .set_dictionary_enabled(options.dictionary)
-            .set_data_page_size_limit(options.page_bytes)
-            .set_writer_version(version)
-            // Row groups are closed here, at the right place in their block.
-            .set_max_row_group_row_count(None)
-            .set_created_by(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned());
-        if let (true, Some(batch)) = (options.dictionary, first) {
-            let leaves = ArrowSchemaConverter::new().convert(&self.schema).map_err(encode)?;
-            let pays = dictionary::pays(batch);
-            for (column, _) in leaves.columns().iter().zip(pays).filter(|(_, pays)| !pays) {
-                properties = properties.set_column_dictionary_enabled(column.path().clone(), false);
-            }
+        let mut pays = pays.into_iter();
+        let mut columns = self.writer.schema_descr().columns().iter();
+        let mut leaves = Vec::new();
+        let mut types = Vec::new();
+        self.schema
+            .fields()
+            .iter()
+            .for_each(|field| leaf_types(field.data_type(), &mut types));
+        for (data_type, column) in types.into_iter().zip(&mut columns) {
+            leaves.push(Leaf::new(column.clone(), data_type, pays.next().unwrap_or(false))?);
         }
-        // Without our Arrow schema in it a reader sees plain strings, whatever arrays we happened to build them in.
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties.build())
-            .with_skip_arrow_metadata(true);
-        ArrowWriter::try_new_with_options(Vec::new(), self.schema.clone(), options).map_err(encode)
+        Ok(leaves)
+    }
+
+    fn write_rows(&mut self, batch: &RecordBatch, rows: Range<usize>) -> Result<(), FormatError> {
+        let Self {
+            leaves,
+            compressor,
+            options,
+            schema,
+            ..
+        } = self;
+        let mut leaves = leaves.iter_mut();
+        for (field, column) in schema.fields().iter().zip(batch.columns()) {
+            levels::visit_leaves(
+                column,
+                field,
+                Slots::of_rows(rows.clone()),
+                &mut |array, slots| match leaves.next() {
+                    Some(leaf) => leaf.append(array, slots, options, compressor),
+                    None => Err(FormatError::Encode("more columns than the schema has".to_owned())),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn in_progress_bytes(&self) -> usize {
+        self.leaves.iter().map(Leaf::bytes).sum()
+    }
+
+    /// How large the row group that comes next may become, as far as it is reckoned: what is left of the block, or a
+    /// whole block where that is little enough to be padded.
+    fn row_group_bytes(&self) -> usize {
+        let block = self.options.block_bytes.max(1);
+        let bytes = match self.padding() {
+            // Without padding row groups are in no step with blocks, and those that fill one up would only be small.
+            None if self.options.padding_bytes_max > 0 => self.block_left(),
+            _ => block,
+        };
+        // Dictionaries and the levels of pages that are being filled are not reckoned.
+        bytes - bytes / 16
+    }
+
+    /// How many bytes are left empty before the row group that comes next. The first one needs none.
+    fn padding(&self) -> Option<usize> {
+        let left = self.block_left();
+        let pads = left <= self.options.padding_bytes_max && !self.writer.flushed_row_groups().is_empty();
+        pads.then_some(left)
+    }
+
+    fn block_left(&self) -> usize {
+        let block = self.options.block_bytes.max(1);
+        block - self.writer.bytes_written() % block
+    }
+
+    fn close_row_group(&mut self) -> Result<(), FormatError> {
+        if let Some(bytes) = self.padding() {
+            let padded = self.writer.write_all(&vec![0; bytes]);
+            padded.map_err(|error| FormatError::Encode(error.to_string()))?;
+        }
+        // What is written at once need not be copied as it grows.
+        let bytes = self.in_progress_bytes();
+        self.writer.inner_mut().reserve(bytes + bytes / 16);
+        let mut row_group = self.writer.next_row_group().map_err(encode)?;
+        for leaf in &mut self.leaves {
+            let (bytes, close) = leaf.close_chunk(&self.options, &mut self.compressor)?;
+            row_group.append_column(&bytes, close).map_err(encode)?;
+        }
+        row_group.close().map_err(encode)?;
+        self.rows = 0;
+        Ok(())
     }
 }
 
-/// How large the row group that comes next may become, as the writer reckons: what is left of the block, or a whole
-/// block where that is little enough to be padded.
-fn row_group_bytes(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> usize {
-    let block = options.block_bytes.max(1);
-    let bytes = match padding(writer, options) {
-        // Without padding row groups are in no step with blocks, and those that fill one up would only be small.
-        None if options.padding_bytes_max > 0 => block_left(writer, options),
-        _ => block,
-    };
-    // The headers of pages and the levels of nested values are not reckoned.
-    bytes - bytes / 16
-}
-
-/// How many bytes are left empty before the row group that comes next. The first one needs none.
-fn padding(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> Option<usize> {
-    let left = block_left(writer, options);
-    let pads = left <= options.padding_bytes_max && !writer.flushed_row_groups().is_empty();
-    pads.then_some(left)
-}
-
-fn block_left(writer: &ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> usize {
-    let block = options.block_bytes.max(1);
-    block - writer.bytes_written() % block
-}
-
-fn close_row_group(writer: &mut ArrowWriter<Vec<u8>>, options: &ParquetOptions) -> Result<(), ParquetError> {
-    // What is written at once need not be copied as it grows.
-    let bytes = writer.in_progress_size();
-    writer.inner_mut().reserve(bytes + bytes / 16);
-    if let Some(bytes) = padding(writer, options) {
-        writer.write_all(&vec![0; bytes])?;
+/// The types of the leaves below, in Parquet's order.
+fn leaf_types<'t>(data_type: &'t DataType, leaves: &mut Vec<&'t DataType>) {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().for_each(|field| leaf_types(field.data_type(), leaves)),
+        DataType::List(item) => leaf_types(item.data_type(), leaves),
+        DataType::Map(entries, _) => leaf_types(entries.data_type(), leaves),
+        leaf => leaves.push(leaf),
     }
-    writer.flush()
 }
 
 fn encode(error: ParquetError) -> FormatError {
     FormatError::Encode(error.to_string())
-}
-
-/// The batch as one Parquet file.
-pub fn write_parquet(batch: &RecordBatch, options: &ParquetOptions) -> Result<Vec<u8>, FormatError> {
-    let mut file = ParquetFile::new(batch.schema(), options.clone());
-    file.write(batch)?;
-    file.finish()
 }

@@ -1,5 +1,7 @@
 //! What the files are like inside; whether others can read them is for the tests with DuckDB and PyArrow.
 
+mod properties;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray};
@@ -36,7 +38,7 @@ fn batch(from: i64, rows: i64) -> RecordBatch {
 }
 
 fn file(options: &ParquetOptions, batches: &[RecordBatch]) -> Bytes {
-    let mut file = ParquetFile::new(batches[0].schema(), options.clone());
+    let mut file = ParquetFile::new(batches[0].schema(), options.clone()).expect("a file");
     for batch in batches {
         file.write(batch).expect("writes");
     }

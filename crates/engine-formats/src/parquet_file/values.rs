@@ -1,0 +1,133 @@
+//! The values of a leaf column on their way into pages, whatever their type.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use parquet::basic::{Encoding, Type};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescriptor;
+
+use super::bits::Bits;
+use super::decimals::WideDecimals;
+use super::fixed::Fixed;
+use super::levels::Rows;
+use super::texts::Texts;
+use crate::FormatError;
+
+pub(super) trait Values: Send {
+    /// Appends the values in the rows, none of which is NULL.
+    fn append(&mut self, array: &ArrayRef, rows: Rows<'_>) -> Result<(), FormatError>;
+
+    /// About how many bytes the page's values take so far.
+    fn page_bytes(&self) -> usize;
+
+    /// Appends the page's values to its other parts.
+    fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues;
+
+    /// Whether values go into a dictionary that has so many bytes, or is not worth its making.
+    fn dictionary_is_full(&self, bytes_max: usize) -> bool {
+        _ = bytes_max;
+        false
+    }
+
+    /// Sees to it that the values of the next pages of the row group do not go into the dictionary.
+    fn close_dictionary(&mut self) {}
+
+    /// The row group's dictionary, if there is one, as its page has it, and how many values it holds.
+    fn take_dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
+        None
+    }
+
+    /// What is to be said of the row group's values, beside which there are so many NULLs.
+    fn take_summary(&mut self, nulls: u64) -> ValuesSummary;
+}
+
+pub(super) struct ValuesSummary {
+    pub(super) statistics: Statistics,
+    /// Whether the bounds of pages only rise.
+    pub(super) rises: bool,
+}
+
+pub(super) struct PageValues {
+    pub(super) encoding: Encoding,
+    /// Nothing where there are no values that stand in an order.
+    pub(super) bounds: Option<Bounds>,
+}
+
+/// The least value and the greatest, as indexes have them.
+pub(super) struct Bounds {
+    pub(super) least: Vec<u8>,
+    pub(super) most: Vec<u8>,
+}
+
+/// The least and the greatest value of a page and of a row group, and whether those of pages only rise.
+pub(super) struct Extent<T> {
+    pub(super) page: Option<(T, T)>,
+    all: Option<(T, T)>,
+    last: Option<(T, T)>,
+    falls: bool,
+}
+
+impl<T> Default for Extent<T> {
+    fn default() -> Self {
+        Self {
+            page: None,
+            all: None,
+            last: None,
+            falls: false,
+        }
+    }
+}
+
+impl<T: Copy + PartialOrd> Extent<T> {
+    #[inline]
+    pub(super) fn widen(&mut self, bounds: (T, T)) {
+        self.page = Some(widened(self.page, bounds));
+    }
+
+    /// Ends a page and returns its bounds.
+    pub(super) fn take_page(&mut self) -> Option<(T, T)> {
+        let page = self.page.take()?;
+        self.falls |= self.last.is_some_and(|(least, most)| page.0 < least || page.1 < most);
+        self.last = Some(page);
+        self.all = Some(widened(self.all, page));
+        Some(page)
+    }
+
+    /// Ends a row group and returns its bounds, and whether those of its pages only rise.
+    pub(super) fn take_all(&mut self) -> (Option<(T, T)>, bool) {
+        let ended = std::mem::take(self);
+        (ended.all, !ended.falls)
+    }
+}
+
+fn widened<T: Copy + PartialOrd>(bounds: Option<(T, T)>, (least, most): (T, T)) -> (T, T) {
+    match bounds {
+        Some((lesser, greater)) => (
+            if least < lesser { least } else { lesser },
+            if most > greater { most } else { greater },
+        ),
+        None => (least, most),
+    }
+}
+
+/// For a leaf column of this type.
+pub(super) fn of_column(
+    column: &ColumnDescriptor,
+    data_type: &DataType,
+    dictionary: bool,
+) -> Result<Box<dyn Values>, FormatError> {
+    Ok(match (column.physical_type(), data_type) {
+        (Type::BOOLEAN, DataType::Boolean) => Box::new(Bits::default()),
+        (Type::INT32, _) => Box::new(Fixed::<i32>::new(dictionary)),
+        (Type::INT64, _) => Box::new(Fixed::<i64>::new(dictionary)),
+        (Type::FLOAT, _) => Box::new(Fixed::<f32>::new(dictionary)),
+        (Type::DOUBLE, _) => Box::new(Fixed::<f64>::new(dictionary)),
+        (Type::FIXED_LEN_BYTE_ARRAY, DataType::Decimal128(..)) => {
+            Box::new(WideDecimals::new(usize::try_from(column.type_length()).unwrap_or(0)))
+        }
+        (Type::BYTE_ARRAY, DataType::Utf8 | DataType::Binary) => {
+            Box::new(Texts::new(*data_type == DataType::Utf8, dictionary))
+        }
+        _ => return Err(FormatError::Encode(format!("columns of {data_type} are not written"))),
+    })
+}
