@@ -71,6 +71,7 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
         let record = &held[fault.index];
         let (code, message) = why_not_converted(record.data, &fault);
         let failed = Failed {
+            attempts: 1,
             arrival_ms: record.arrival_ms,
             data: record.data,
             code,
@@ -105,12 +106,14 @@ pub(crate) fn of_failures(kind: ErrorType, reason: &str, buffer: &Buffer, now_ms
         ErrorType::MetadataExtraction => "DynamicPartitioning.MetadataExtractionFailed",
         ErrorType::FormatConversion => "DataFormatConversion.MalformedData",
         ErrorType::Decompression => "Decompression.Failed",
+        ErrorType::HttpEndpoint => "HttpEndpoint.DestinationException",
     };
     let mut object = Vec::new();
     for part in buffer.parts() {
         for record in part.map_err(not_read)?.records() {
             let message = record.reason.unwrap_or(reason);
             let failed = Failed {
+                attempts: 1,
                 arrival_ms: record.arrival_ms,
                 data: record.data,
                 code,

@@ -12,6 +12,7 @@ mod content;
 mod deliveries;
 mod error;
 mod error_document;
+mod http_endpoint;
 mod line;
 mod partition_keys;
 mod prefix;
@@ -30,8 +31,9 @@ mod tests;
 
 pub use deliveries::{Deliveries, DeliveryParts, NewDelivery, Put};
 pub use error::DeliveryError;
+pub use http_endpoint::HttpEndpoint;
 pub use partition_keys::{InvalidQuery, PartitionQuery};
 pub use prefix::{InvalidPrefix, Prefix};
 pub use processing::{Processing, Split};
-pub use spec::{Backup, Conversion, Delivery, DeliverySpec, Source};
+pub use spec::{Backup, Conversion, Delivery, DeliverySpec, Destination, Source};
 pub use worker::DeliveryStatus;

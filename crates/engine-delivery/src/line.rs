@@ -12,6 +12,7 @@ use crate::DeliveryParts;
 use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
 use crate::checkpoint::{self, InForce, Plan, Progress, Step};
 use crate::deliveries::own_stream;
+use crate::http_endpoint;
 use crate::settings::{Routed, Settings};
 use crate::spec::{Delivery, Role, Source};
 use crate::spill::Spill;
@@ -57,6 +58,8 @@ pub(crate) struct Line {
     ahead: HashMap<(String, u64), u64>,
     buffers: Buffers,
     spill: Spill,
+    /// For HTTP endpoints.
+    pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
     trouble: Option<String>,
 }
@@ -80,6 +83,7 @@ impl Line {
             low: progress.low.clone(),
             ahead: progress.ahead.clone(),
             room: room.clone(),
+            http: http_endpoint::client().map_err(text),
             trouble: None,
             delivery: delivery.clone(),
             role,
@@ -402,7 +406,11 @@ impl Line {
                 continue;
             }
             let random = &self.parts.random;
-            let plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            // Some of its requests may have been taken.
+            plan.request_id = plan
+                .request_id
+                .and_then(|new| write.plan.request_id.clone().or(Some(new)));
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
             drop(

@@ -15,7 +15,7 @@ use crate::checkpoint::{InForce, Plan};
 use crate::error_document::ErrorType;
 use crate::prefix::{Prefix, Values};
 use crate::processing::Processing;
-use crate::spec::{Delivery, DeliverySpec, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Source};
 use crate::time_pattern::in_zone;
 
 /// Characters of an evaluated prefix, as the service documents them.
@@ -176,8 +176,11 @@ impl Settings {
         let time = in_zone(buffer.oldest_ms, self.zone).format("%Y-%m-%d-%H-%M-%S");
         let name = format!("{}-{}-{time}-{}", self.name, self.version(), random.uuid());
         let error_key = self.error_place(ErrorType::FormatConversion, &name, buffer, random)?;
-        let object_key = match key {
-            BufferKey::Partition(keys) => {
+        let object_key = match (key, &self.spec().destination) {
+            (BufferKey::Partition(_), Destination::Http(_)) => {
+                self.error_place(ErrorType::HttpEndpoint, &name, buffer, random)?
+            }
+            (BufferKey::Partition(keys), Destination::Objects) => {
                 let prefix = match &self.prefix {
                     Ok(prefix) if !prefix.asks_for_others(keys) => &self.prefix,
                     _ => &routed_by.prefix,
@@ -185,13 +188,14 @@ impl Settings {
                 let place = self.place(prefix, None, keys, buffer, random)?;
                 format!("{place}{name}{}", self.extension())
             }
-            BufferKey::Error(kind, _) => self.error_place(*kind, &name, buffer, random)?,
+            (BufferKey::Error(kind, _), _) => self.error_place(*kind, &name, buffer, random)?,
         };
         Ok(Plan {
             bucket: self.spec().bucket.clone(),
             object_key,
             error_key,
             ranges: buffer.ranges.clone(),
+            request_id: matches!(self.spec().destination, Destination::Http(_)).then(|| random.uuid().to_string()),
             version: self.version(),
         })
     }

@@ -7,6 +7,7 @@ use engine_formats::{Compression, JsonOptions, ParquetOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http_endpoint::HttpEndpoint;
 use crate::processing::Processing;
 
 /// Where records come from.
@@ -28,10 +29,22 @@ pub struct Conversion {
     pub parquet: ParquetOptions,
 }
 
+/// Where records go.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Destination {
+    /// The bucket.
+    #[default]
+    Objects,
+    /// An HTTP endpoint. The bucket takes what the endpoint does not.
+    Http(HttpEndpoint),
+}
+
 /// From where to where and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliverySpec {
     pub source: Source,
+    #[serde(default)]
+    pub destination: Destination,
     pub bucket: String,
     /// See [`crate::Prefix`].
     pub prefix: String,
@@ -99,6 +112,7 @@ impl Role {
         let backup = spec.backup.clone()?;
         Some(DeliverySpec {
             source: spec.source.clone(),
+            destination: Destination::Objects,
             bucket: backup.bucket,
             prefix: backup.prefix,
             error_prefix: backup.error_prefix,

@@ -18,7 +18,8 @@ use store_meta::Meta;
 use store_objects::Objects;
 
 use crate::{
-    Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, NewDelivery, Processing, Source,
+    Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, Destination, NewDelivery,
+    Processing, Source,
 };
 
 mod changes;
@@ -215,6 +216,7 @@ impl Platform {
 pub(crate) fn spec() -> DeliverySpec {
     DeliverySpec {
         source: Source::DirectPut,
+        destination: Destination::Objects,
         bucket: "lake".into(),
         prefix: "raw/!{timestamp:yyyy}/".into(),
         error_prefix: "errors/!{firehose:error-output-type}/".into(),

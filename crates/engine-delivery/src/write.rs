@@ -10,9 +10,11 @@ use crate::buffers::{Buffer, BufferKey};
 use crate::checkpoint::Plan;
 use crate::content::{self, Content};
 use crate::error_document::ErrorType;
+use crate::http_endpoint::{self, HttpEndpoint};
 use crate::line::Line;
 use crate::register;
 use crate::settings::Settings;
+use crate::spec::Destination;
 
 /// Objects being written at the same time.
 const WRITES_AT_ONCE: usize = 2;
@@ -68,7 +70,10 @@ impl Line {
         };
         let mut done = Done::default();
         if write.todo == Todo::Write {
-            done = self.put(write, table.clone()).await?;
+            done = match (&write.settings.spec().destination, &write.key) {
+                (Destination::Http(endpoint), BufferKey::Partition(_)) => self.post(write, endpoint).await?,
+                _ => self.put(write, table.clone()).await?,
+            };
         }
         // Where no object was written there is nothing to make known.
         let is_there = write.todo == Todo::Register || done.objects > 0;
@@ -93,6 +98,51 @@ impl Line {
         found.map(|table| Some(Arc::new(table))).map_err(text)
     }
 
+    /// Posts a buffer, and puts the documents of what was not taken into the bucket.
+    async fn post(&self, write: &Write, endpoint: &HttpEndpoint) -> Result<Done, String> {
+        let Plan { bucket, object_key, .. } = &write.plan;
+        self.check_owner(bucket)?;
+        let spec = write.settings.spec();
+        let delimiter = spec.delimiter.as_deref().unwrap_or_default().as_bytes();
+        let id = write.plan.request_id.as_deref().and_then(|id| id.parse().ok());
+        let id = id.unwrap_or_else(|| self.parts.random.uuid());
+        let (parts, shared) = (&self.parts, &self.shared);
+        let client = self.http.as_ref().map_err(Clone::clone)?;
+        let posted = http_endpoint::post(parts, shared, client, endpoint, delimiter, id, &write.buffer).await?;
+        let documents = self.put_bytes(bucket, object_key, posted.documents).await;
+        let bytes = posted.bytes + documents.map_err(text)?;
+        self.end_where_the_test_asks()?;
+        Ok(Done {
+            objects: posted.requests,
+            failed: posted.failed,
+            bytes,
+            last_object: (posted.requests > 0).then(|| endpoint.url.clone()),
+        })
+    }
+
+    fn check_owner(&self, bucket: &str) -> Result<(), String> {
+        let owner = self.parts.objects.bucket(bucket).map_err(text)?.owner;
+        if owner.account != self.delivery.scope.account {
+            return Err(format!("the bucket {bucket:?} belongs to another account"));
+        }
+        Ok(())
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "tests do more")]
+    fn end_where_the_test_asks(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn end_where_the_test_asks(&self) -> Result<(), String> {
+        if self.parts.faults.strike_before_commit() {
+            self.shared.stop.cancel();
+            return Err("the test ends the work here".to_owned());
+        }
+        Ok(())
+    }
+
     /// Writes the documents of records that could not be converted, then the object.
     async fn put(&self, write: &Write, table: Option<Arc<Table>>) -> Result<Done, String> {
         let Plan {
@@ -101,10 +151,7 @@ impl Line {
             error_key,
             ..
         } = &write.plan;
-        let owner = self.parts.objects.bucket(bucket).map_err(text)?.owner;
-        if owner.account != self.delivery.scope.account {
-            return Err(format!("the bucket {bucket:?} belongs to another account"));
-        }
+        self.check_owner(bucket)?;
         let now_ms = self.parts.clock.now_ms();
         let entry_name = self.parts.random.uuid().to_string();
         let (key, buffer, settings) = (write.key.clone(), write.buffer.clone(), write.settings.clone());
@@ -144,11 +191,7 @@ impl Line {
             }
             Err(error) => return Err(text(error)),
         }
-        #[cfg(test)]
-        if self.parts.faults.strike_before_commit() {
-            self.shared.stop.cancel();
-            return Err("the test ends the work here".to_owned());
-        }
+        self.end_where_the_test_asks()?;
         Ok(done)
     }
 

@@ -196,6 +196,13 @@ pub(crate) struct RetryOptions {
     pub(crate) duration_in_seconds: Option<u64>,
 }
 
+impl ProcessingConfiguration {
+    /// The processors that are to run.
+    pub(crate) fn running(&self) -> Option<&[Processor]> {
+        (self.enabled == Some(true)).then(|| self.processors.as_deref().unwrap_or_default())
+    }
+}
+
 impl S3Destination {
     pub(crate) fn converts(&self) -> bool {
         let conversion = self.data_format_conversion_configuration.as_ref();
@@ -209,8 +216,7 @@ impl S3Destination {
 
     /// The processors that are to run.
     pub(crate) fn processors(&self) -> Option<&[Processor]> {
-        let processing = self.processing_configuration.as_ref()?;
-        (processing.enabled == Some(true)).then(|| processing.processors.as_deref().unwrap_or_default())
+        self.processing_configuration.as_ref()?.running()
     }
 
     /// With all that the service fills in where the caller says nothing.

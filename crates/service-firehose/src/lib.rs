@@ -10,6 +10,7 @@ mod describe_delivery_stream;
 mod destination;
 mod encryption;
 mod errors;
+mod http_endpoint;
 mod list_delivery_streams;
 mod list_tags_for_delivery_stream;
 mod merge;
