@@ -4,6 +4,7 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
@@ -72,7 +73,7 @@ public final class Copy {
                 switch (settings.how()) {
                     case "polling", "fan-out" -> environment.addSource(settings.consumer());
                     case "source" -> environment.fromSource(
-                            settings.source(), WatermarkStrategy.noWatermarks(), "stream");
+                            settings.source(), WatermarkStrategy.noWatermarks(), "stream", Types.STRING);
                     default -> throw new IllegalArgumentException(settings.how());
                 };
         records.uid("from").sinkTo(settings.sink()).uid("to");

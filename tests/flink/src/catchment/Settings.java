@@ -61,10 +61,6 @@ record Settings(String how, String endpoint, String from, String to) {
         properties.setProperty("aws.credentials.provider", "BASIC");
         properties.setProperty("aws.credentials.provider.basic.accesskeyid", "000000000000");
         properties.setProperty("aws.credentials.provider.basic.secretkey", "test");
-        if (endpoint.startsWith("https:")) {
-            // The server signs its certificate itself.
-            properties.setProperty("aws.trust.all.certificates", "true");
-        }
         return properties;
     }
 }
