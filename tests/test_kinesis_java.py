@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from conftest import eventually
-from maven import class_path
+from java_programs import class_path
 from test_commands import command
 from test_kinesis import kinesis, numbers, read_shard, stream  # noqa: F401
 from test_kinesis_shards import Subscriber, consumer  # noqa: F401
