@@ -6,9 +6,11 @@ import threading
 class Producer:
     """Puts records in rounds, one of each key and with the round's number, until it is stopped."""
 
-    def __init__(self, kinesis, stream, keys, data):
+    def __init__(self, kinesis, stream, keys, data, pause_seconds=0.01):
         """`data` gives the data of a record from its key and the number of the round."""
         self.kinesis, self.stream, self.keys, self.data = kinesis, stream, keys, data
+        # A breath between two rounds leaves the reader a chance of keeping up.
+        self.pause_seconds = pause_seconds
         self.rounds, self.failure = 0, None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run)
@@ -16,8 +18,7 @@ class Producer:
 
     def run(self):
         try:
-            # A breath between two rounds leaves the reader a chance of keeping up.
-            while not self.stopping.wait(0.01):
+            while not self.stopping.wait(self.pause_seconds):
                 records = [{"PartitionKey": key, "Data": self.data(key, self.rounds)} for key in self.keys]
                 assert self.kinesis.put_records(StreamName=self.stream, Records=records)["FailedRecordCount"] == 0
                 self.rounds += 1
