@@ -85,9 +85,6 @@ class Program:
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
-    def ends(self):
-        assert self.process.wait(timeout=60) == 0, self.errors.read_text()
-
     def kill(self):
         self.process.kill()
         self.process.wait()

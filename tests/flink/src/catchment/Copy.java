@@ -12,9 +12,8 @@ import org.apache.flink.streaming.api.datastream.DataStreamSource;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
- * A Flink job that copies one stream into another, on a cluster within this process. It takes commands, one a line, from
- * the standard input: {@code restart} stops the job with a savepoint and starts it again from there, {@code stop} ends
- * it. What was done is printed.
+ * A Flink job that copies one stream into another, on a cluster within this process, until its standard input ends. Each
+ * line there has it stop the job with a savepoint and start it again from that; then it says so.
  */
 public final class Copy {
     /** Shards are read side by side, and a child may be read elsewhere than its parent. */
@@ -24,7 +23,7 @@ public final class Copy {
 
     private final Settings settings;
     private final String savepoints;
-    private volatile boolean isStopping;
+    private volatile JobClient stopping;
 
     private Copy(Settings settings, String savepoints) {
         this.settings = settings;
@@ -34,32 +33,22 @@ public final class Copy {
     public static void main(String[] arguments) {
         try {
             Settings settings = new Settings(arguments[0], arguments[1], arguments[2], arguments[3]);
-            new Copy(settings, arguments[4]).obey();
+            new Copy(settings, arguments[4]).run();
         } catch (Throwable error) {
             end(error);
         }
-        System.exit(0);
+        Runtime.getRuntime().halt(0);
     }
 
-    private void obey() throws Exception {
+    private void run() throws Exception {
         JobClient job = start(new Configuration());
         System.out.println("started");
         var commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        for (String command = commands.readLine(); command != null; command = commands.readLine()) {
-            String savepoint = stop(job);
-            switch (command) {
-                case "restart" -> {
-                    Configuration resumed = new Configuration();
-                    resumed.setString("execution.savepoint.path", savepoint);
-                    job = start(resumed);
-                    System.out.println("restarted");
-                }
-                case "stop" -> {
-                    System.out.println("stopped");
-                    return;
-                }
-                default -> throw new IllegalArgumentException(command);
-            }
+        while (commands.readLine() != null) {
+            Configuration resumed = new Configuration();
+            resumed.setString("execution.savepoint.path", stop(job));
+            job = start(resumed);
+            System.out.println("restarted");
         }
     }
 
@@ -77,10 +66,9 @@ public final class Copy {
                     default -> throw new IllegalArgumentException(settings.how());
                 };
         records.uid("from").sinkTo(settings.sink()).uid("to");
-        isStopping = false;
         JobClient job = environment.executeAsync("copy");
         job.getJobExecutionResult().whenComplete((result, error) -> {
-            if (!isStopping) {
+            if (job != stopping) {
                 end(error != null ? error : new IllegalStateException("the job ended by itself"));
             }
         });
@@ -89,7 +77,7 @@ public final class Copy {
 
     /** Gives the path of the savepoint. */
     private String stop(JobClient job) throws Exception {
-        isStopping = true;
+        stopping = job;
         String savepoint = job.stopWithSavepoint(false, savepoints, SavepointFormatType.CANONICAL).get();
         job.getJobExecutionResult().get();
         return savepoint;
