@@ -90,6 +90,20 @@ class Program:
         self.process.wait()
 
 
+@pytest.fixture
+def start_program(tmp_path):
+    """Starts one program, which ends with the test at the latest."""
+    started = []
+
+    def start(class_path, options, main, *arguments):
+        started.append(Program(class_path, tmp_path, options, main, *arguments))
+        return started[-1]
+
+    yield start
+    for program in started:
+        program.kill()
+
+
 def trust(server, directory):
     """Options that have Java trust the server's certificate."""
     certificate, store = directory / "certificate.pem", directory / "store.p12"

@@ -3,7 +3,7 @@
 import collections
 
 import pytest
-from java_programs import Program, class_path, trust
+from java_programs import class_path, start_program, trust  # noqa: F401
 from producer import Producer
 from test_kinesis import arn, iterator, kinesis, make  # noqa: F401
 
@@ -22,19 +22,14 @@ def programs():
 
 
 @pytest.fixture
-def start_job(programs, shared_server, tmp_path):
-    jobs = []
-
+def start_job(programs, start_program, shared_server, tmp_path):
     def start(*arguments):
         # Flink's own start script opens this package to it.
         options = ["--add-opens=java.base/java.util=ALL-UNNAMED", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         options += trust(shared_server, tmp_path)
-        jobs.append(Program(programs, tmp_path, options, "catchment.Copy", *arguments, f"file://{tmp_path}/savepoints"))
-        return jobs[-1]
+        return start_program(programs, options, "catchment.Copy", *arguments, f"file://{tmp_path}/savepoints")
 
-    yield start
-    for job in jobs:
-        job.kill()
+    return start
 
 
 class Copies:
