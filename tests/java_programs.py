@@ -65,7 +65,8 @@ class Program:
         options = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *options]
         command = ["java", *options, "-cp", class_path, main, *arguments]
         with open(self.said, "wb") as said, open(self.errors, "wb") as errors:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=errors, text=True)
+            streams = {"stdin": subprocess.PIPE, "stdout": said, "stderr": errors}
+            self.process = subprocess.Popen(command, **streams, text=True, cwd=directory)
 
     def lines(self):
         """What it has said so far, in whole lines."""
