@@ -17,6 +17,7 @@ import resource
 import subprocess
 import threading
 import time
+import urllib.request
 import uuid
 import zipfile
 
@@ -28,6 +29,7 @@ import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
 from conftest import BINARY, eventually
+from test_commands import command
 
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/firehose"
@@ -1248,3 +1250,96 @@ def test_the_aws_cli_makes_puts_and_describes(aws, s3, bucket, tmp_path):
     assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"hello"]
     described = json.loads(aws("firehose", "describe-delivery-stream", "--delivery-stream-name", name))
     assert described["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE"
+
+
+# What is seen of delivery streams
+
+
+def figures(server, name):
+    """The metrics of one delivery stream."""
+    with urllib.request.urlopen(f"{server.endpoint}/_catchment/metrics") as page:
+        text = page.read().decode()
+    found = re.findall(rf'^catchment_delivery_(\w+){{delivery_stream="{name}",region="us-east-1"}} (\d+)$', text, re.M)
+    return {metric: int(value) for metric, value in found}
+
+
+def test_metrics_and_the_table_tell_how_a_delivery_gets_on(server):
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    more = by_keys("{c: .c}", "!{partitionKeyFromQuery:c}/", **backup("missing", Prefix="source/"))
+    name = make(firehose, "lake", **more)
+    put(firehose, name, [b'{"c": "a"}'] * 10 + [b"bad"])
+    eventually(lambda: figures(server, name)["failed_records_total"] == 1)
+    shown = eventually(lambda: (found := figures(server, name))["records_total"] == 10 and found["failing"] and found)
+    assert shown["incoming_records_total"] == 11 and shown["incoming_bytes_total"] == 103
+    assert shown["objects_total"] == 2 and shown["bytes_total"] > 110 and shown["lost_records_total"] == 0
+    assert shown["backup_records_total"] == shown["lag_records"] == shown["buffered_records"] == 0
+    table = command(server, "deliveries").stdout.splitlines()
+    assert table[0].split() == "delivery stream region source destination delivered bytes failed lost buffered lag oldest last object error".split()
+    row = re.split(r" {2,}", table[1].strip())
+    assert row[:5] == [name, "us-east-1", "direct put", "s3://lake/!{partitionKeyFromQuery:c}/", "10"], row
+    assert row[-2].startswith("s3://lake/") and "backup: " in row[-1] and "missing" in row[-1], row
+    (whole,) = json.loads(command(server, "deliveries", "--json").stdout)
+    assert whole["failed_records"] == 1 and whole["destination"] == row[3]
+    s3.create_bucket(Bucket="missing")
+    shown = eventually(lambda: (found := figures(server, name))["backup_records_total"] == 11 and not found["failing"] and found)
+    assert shown["backup_bytes_total"] == 103
+
+
+def test_quotas_of_rate_hold_where_they_are_asked_for(new_server):
+    server = new_server("--limits=aws").start()
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    name = make(firehose, "lake", ProcessingConfiguration=LINES)
+    sent, refusals = [], collections.Counter()
+    for n in range(20):
+        records = [{"Data": b"%02d%03d" % (n, index) + b"x" * 8000} for index in range(500)]
+        answer = firehose.put_record_batch(DeliveryStreamName=name, Records=records)
+        failed = [entry for entry in answer["RequestResponses"] if "ErrorCode" in entry]
+        assert answer["FailedPutCount"] == len(failed)
+        assert all(entry == {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."} for entry in failed)
+        assert all(len(entry["RecordId"]) > 0 for entry in answer["RequestResponses"] if entry not in failed)
+        sent += [record["Data"] for record, entry in zip(records, answer["RequestResponses"]) if "RecordId" in entry]
+        refusals[bool(failed)] += 1
+    assert refusals[True] > 0 and len(sent) < 10_000
+    with pytest.raises(ClientError) as slow:
+        for _ in range(100):
+            firehose.put_record(DeliveryStreamName=name, Record={"Data": b"y" * 1_000_000})
+            sent.append(b"y" * 1_000_000)
+    error = slow.value.response
+    assert (error["Error"]["Code"], error["Error"]["Message"]) == ("ServiceUnavailableException", "Slow down.")
+    eventually(lambda: sorted(lines(objects(s3, "lake").values())) == sorted(sent))
+    with pytest.raises(ClientError) as slow:
+        for _ in range(20):
+            firehose.list_delivery_streams()
+    assert (slow.value.response["Error"]["Code"], slow.value.response["Error"]["Message"]) == ("ThrottlingException", "Rate exceeded")
+
+
+def test_thousands_of_partitions_do_not_fill_the_memory(server):
+    """Buffers that have no room in memory wait on the disk, and nothing of them is lost."""
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    late = {"SizeInMBs": 128, "IntervalInSeconds": 900}
+    name = make(firehose, "lake", **by_keys("{c: .c}", "c=!{partitionKeyFromQuery:c}/", BufferingHints=late))
+    rng = random.Random(1)
+    sent = collections.defaultdict(list)
+    for batch in range(240):
+        records = []
+        for n in range(500):
+            key = f"{rng.randrange(2000):04}"
+            sent[key].append(f"{batch}-{n}")
+            records.append({"Data": json.dumps({"c": key, "n": f"{batch}-{n}", "x": "x" * 700}).encode()})
+        firehose.put_record_batch(DeliveryStreamName=name, Records=records)
+    eventually(lambda: figures(server, name)["buffered_records"] == 120_000, seconds=120)
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    assert int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) < 256 << 10, status
+    soon = {"SizeInMBs": 64, "IntervalInSeconds": 0}
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+        ExtendedS3DestinationUpdate={"BufferingHints": soon},
+    )
+    eventually(lambda: figures(server, name)["records_total"] == 120_000, seconds=120)
+    found = objects(s3, "lake")
+    assert len(found) == 2000
+    for key, content in found.items():
+        assert [json.loads(line)["n"] for line in content.splitlines()] == sent[key[2:6]], key

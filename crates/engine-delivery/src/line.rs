@@ -118,7 +118,11 @@ impl Line {
     async fn rest(&self, error: String, pause: &mut Duration) {
         let delivery = &self.delivery.name;
         tracing::warn!(delivery, error, "a delivery failed and is tried again");
-        self.shared.figures.lock().last_error = Some(error);
+        {
+            let mut figures = self.shared.figures.lock();
+            figures.last_error = Some(error);
+            figures.failed_attempts += 1;
+        }
         tokio::select! {
             () = self.parts.clock.sleep(*pause) => {}
             () = self.shared.changed.notified() => {}
@@ -248,6 +252,7 @@ impl Line {
             .await
             .map_err(text)?;
         let found = !read.records.is_empty();
+        self.look_for_gaps(id, from, read.next_offset, read.records.len() as u64);
         read.records.retain(|record| record.offset < below);
         let now_ms = self.parts.clock.now_ms();
         for Routed { key, piece } in self.route(read.records).await? {
@@ -257,6 +262,23 @@ impl Line {
         }
         self.cursors.insert(id, read.next_offset.min(below).max(from));
         Ok(found)
+    }
+
+    /// Tells of records that the source does not have any more. Offsets follow each other.
+    fn look_for_gaps(&self, partition: u64, from: u64, to: u64, records: u64) {
+        let lost = to.saturating_sub(from).saturating_sub(records);
+        if lost > 0 {
+            let delivery = &self.delivery.name;
+            tracing::error!(
+                delivery,
+                partition,
+                from,
+                to,
+                lost,
+                "records are past their retention, or damaged, and are not delivered"
+            );
+            self.shared.figures.lock().lost_records += lost;
+        }
     }
 
     /// The pieces of a page of records and their buffer keys.
@@ -368,6 +390,7 @@ impl Line {
     /// what is not written then is planned, or still in the log above the low mark.
     async fn deliver(&mut self, mut writes: Vec<Write>, mut saved: bool) -> Result<(), String> {
         let mut pause = PAUSE;
+        self.shared.figures.lock().writing_since_ms = writes.iter().map(|write| write.buffer.oldest_ms).min();
         loop {
             let outcome = async {
                 if !saved {
@@ -434,6 +457,7 @@ impl Line {
         figures.delivered_records += writes.iter().map(|write| write.buffer.len() as u64).sum::<u64>() - done.failed;
         figures.failed_records += done.failed;
         figures.last_error = None;
+        figures.writing_since_ms = None;
         if done.last_object.is_some() {
             figures.last_object = done.last_object;
         }

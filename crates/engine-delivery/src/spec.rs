@@ -1,6 +1,7 @@
 //! What a delivery stream is asked to do.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base::{Millis, Scope};
 use engine_formats::{Compression, JsonOptions, ParquetOptions};
@@ -17,6 +18,15 @@ pub enum Source {
     DirectPut,
     /// From the data stream of this name in this scope, beginning with what arrives after creation.
     Stream { scope: Scope, name: String },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DirectPut => f.write_str("direct put"),
+            Self::Stream { name, .. } => f.write_str(name),
+        }
+    }
 }
 
 /// JSON to Parquet by a table of the catalog, looked up at each delivery.
@@ -68,6 +78,16 @@ pub struct DeliverySpec {
     pub conversion: Option<Conversion>,
     #[serde(default)]
     pub backup: Option<Backup>,
+}
+
+impl DeliverySpec {
+    /// The destination as people write it.
+    pub(crate) fn place(&self) -> String {
+        match &self.destination {
+            Destination::Objects => format!("s3://{}/{}", self.bucket, self.prefix),
+            Destination::Http(endpoint) => endpoint.url.clone(),
+        }
+    }
 }
 
 /// Where source records go besides, as they came.
