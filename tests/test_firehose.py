@@ -30,6 +30,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
 from conftest import BINARY, eventually
 from test_commands import command
+from test_server import run
 
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/firehose"
@@ -199,8 +200,8 @@ def test_records_of_the_producer_library_are_taken_apart(firehose, client, s3, b
     expect = [f"part {n}".encode() for n in range(300)]
     sent = [aggregated(expect[:200]), b"plain", aggregated(expect[200:]), aggregated([b"x"])[:-1] + b"?"]
     kinesis.put_records(StreamName="kpl", Records=[{"PartitionKey": "k", "Data": record} for record in sent])
-    expect += [b"plain", sent[3]]
-    eventually(lambda: sorted(b"".join(objects(s3, bucket).values()).split(b"\n")) == sorted([*expect, b""]))
+    expect = sorted(lines([*expect, b"plain", sent[3]]))
+    eventually(lambda: sorted(lines(objects(s3, bucket).values())) == expect)
 
 
 @pytest.mark.parametrize(
@@ -1250,6 +1251,58 @@ def test_the_aws_cli_makes_puts_and_describes(aws, s3, bucket, tmp_path):
     assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"hello"]
     described = json.loads(aws("firehose", "describe-delivery-stream", "--delivery-stream-name", name))
     assert described["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE"
+
+
+# Buckets of somebody else
+
+
+def test_buckets_of_somebody_else_take_objects_exactly_once(new_server, tmp_path):
+    """Another server of ours stands for any S3-compatible store."""
+    theirs = new_server("--access-key=their-id:their-secret-secret").start()
+    remote = theirs.client(
+        "s3", aws_access_key_id="their-id", aws_secret_access_key="their-secret-secret",
+        config=botocore.config.Config(s3={"addressing_style": "path"}),
+    )
+    remote.create_bucket(Bucket="their-bucket")
+    settings = tmp_path / "catchment.toml"
+    options = f"""endpoint = "{theirs.endpoint}"
+region = "us-east-1"
+access_key_id = "their-id"
+secret_access_key = "their-secret-secret"
+"""
+    settings.write_text(f"""[remote_buckets.archive]
+url = "s3://their-bucket/below"
+{options}
+[remote_buckets.disk]
+url = "file://{tmp_path}/disk"
+""")
+    shown = run("config", "--config", settings).stdout
+    assert "their-secret-secret" not in shown and "their-bucket" in shown
+    server = new_server("--config", str(settings)).start()
+    firehose = server.client("firehose")
+    names = [make(firehose, bucket, Prefix="raw/", ProcessingConfiguration=LINES) for bucket in ("archive", "disk")]
+    sent = []
+    for round in range(4):
+        records = [f"{round}-{n}".encode() for n in range(500)]
+        for name in names:
+            put(firehose, name, records)
+        sent += records
+        if round % 2:
+            server.kill()
+            server.start()
+    eventually(lambda: sorted(lines(objects(remote, "their-bucket", "below/raw/").values())) == sorted(sent))
+
+    def on_disk():
+        return [file.read_bytes() for file in (tmp_path / "disk").rglob("*") if file.is_file()]
+
+    eventually(lambda: sorted(lines(on_disk())) == sorted(sent))
+    # While the other is away the records wait.
+    theirs.kill()
+    put(firehose, names[0], [b"later"])
+    eventually(lambda: figures(server, names[0])["failing"] == 1)
+    theirs.start()
+    eventually(lambda: b"later" in lines(objects(remote, "their-bucket").values()))
+    assert len(lines(objects(remote, "their-bucket").values())) == len(sent) + 1
 
 
 # What is seen of delivery streams

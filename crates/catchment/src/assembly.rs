@@ -107,6 +107,7 @@ impl Platform {
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            remote_buckets: Arc::new(config.remote_buckets().context("could not use the remote buckets")?),
             spill: data_dir.join("spill"),
         };
         let deliveries = Deliveries::open(parts).context("could not open the delivery streams")?;

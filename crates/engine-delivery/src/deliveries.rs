@@ -12,7 +12,7 @@ use engine_log::streams::{Kind, NewStream, Stream, StreamError, StreamId, Stream
 use parking_lot::RwLock;
 use serde_json::Value;
 use store_meta::{Keyspace, Meta, Read, Tx};
-use store_objects::Objects;
+use store_objects::{Objects, Remote};
 use tokio::sync::Mutex;
 
 use crate::DeliveryError;
@@ -39,6 +39,8 @@ pub struct DeliveryParts {
     pub clock: Clock,
     pub random: Random,
     pub tasks: Tasks,
+    /// Buckets of somebody else, by the names that deliveries know them by.
+    pub remote_buckets: Arc<BTreeMap<String, Remote>>,
     /// Where records wait that have no room in memory.
     pub spill: PathBuf,
     #[cfg(test)]

@@ -15,6 +15,7 @@ mod error_document;
 mod http_endpoint;
 mod line;
 mod partition_keys;
+mod places;
 mod prefix;
 mod processing;
 mod query_limits;

@@ -13,6 +13,7 @@ use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
 use crate::checkpoint::{self, InForce, Plan, Progress, Step};
 use crate::deliveries::own_stream;
 use crate::http_endpoint;
+use crate::places::Places;
 use crate::settings::{Routed, Settings};
 use crate::spec::{Delivery, Role, Source};
 use crate::spill::Spill;
@@ -58,6 +59,7 @@ pub(crate) struct Line {
     ahead: HashMap<(String, u64), u64>,
     buffers: Buffers,
     spill: Spill,
+    pub places: Places,
     /// For HTTP endpoints.
     pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
@@ -78,6 +80,7 @@ impl Line {
         Self {
             buffers: Buffers::new(room.clone(), settings.delimiter_bytes()),
             spill: Spill::new(parts.spill.clone()),
+            places: Places::new(parts.objects.clone(), parts.remote_buckets.clone()),
             settings: Arc::new(settings),
             cursors: HashMap::new(),
             low: progress.low.clone(),
@@ -423,7 +426,7 @@ impl Line {
         }
         let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            if self.exists(&write.plan)? {
+            if self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;
@@ -436,12 +439,7 @@ impl Line {
                 .and_then(|new| write.plan.request_id.clone().or(Some(new)));
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
-            drop(
-                self.parts
-                    .objects
-                    .delete(&write.plan.bucket, &write.plan.error_key)
-                    .await,
-            );
+            drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);
             (write.plan, write.settings) = (plan, settings.clone());
         }
         Ok(true)
@@ -523,7 +521,7 @@ impl Line {
     async fn redo(&mut self, plans: &mut Vec<(String, Plan)>) -> Result<(), String> {
         while let Some((key_text, plan)) = plans.last() {
             let (key_text, plan) = (key_text.clone(), plan.clone());
-            let todo = match self.exists(&plan)? {
+            let todo = match self.exists(&plan).await? {
                 true => Todo::Register,
                 false => Todo::Write,
             };

@@ -76,6 +76,7 @@ impl Platform {
             clock,
             random,
             tasks,
+            remote_buckets: Arc::default(),
             spill: dir.join("spill"),
             faults: Faults::default(),
         };

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use engine_catalog::Table;
-use store_objects::{Headers, ObjectError, PutOptions};
 
 use crate::buffers::{Buffer, BufferKey};
 use crate::checkpoint::Plan;
@@ -101,7 +99,9 @@ impl Line {
     /// Posts a buffer, and puts the documents of what was not taken into the bucket.
     async fn post(&self, write: &Write, endpoint: &HttpEndpoint) -> Result<Done, String> {
         let Plan { bucket, object_key, .. } = &write.plan;
-        self.check_owner(bucket)?;
+        self.places
+            .check_owner(bucket, &self.delivery.scope.account)
+            .map_err(text)?;
         let spec = write.settings.spec();
         let delimiter = spec.delimiter.as_deref().unwrap_or_default().as_bytes();
         let id = write.plan.request_id.as_deref().and_then(|id| id.parse().ok());
@@ -109,7 +109,7 @@ impl Line {
         let (parts, shared) = (&self.parts, &self.shared);
         let client = self.http.as_ref().map_err(Clone::clone)?;
         let posted = http_endpoint::post(parts, shared, client, endpoint, delimiter, id, &write.buffer).await?;
-        let documents = self.put_bytes(bucket, object_key, posted.documents).await;
+        let documents = self.places.put(bucket, object_key, posted.documents).await;
         let bytes = posted.bytes + documents.map_err(text)?;
         self.end_where_the_test_asks()?;
         Ok(Done {
@@ -118,14 +118,6 @@ impl Line {
             bytes,
             last_object: (posted.requests > 0).then(|| endpoint.url.clone()),
         })
-    }
-
-    fn check_owner(&self, bucket: &str) -> Result<(), String> {
-        let owner = self.parts.objects.bucket(bucket).map_err(text)?.owner;
-        if owner.account != self.delivery.scope.account {
-            return Err(format!("the bucket {bucket:?} belongs to another account"));
-        }
-        Ok(())
     }
 
     #[cfg(not(test))]
@@ -151,7 +143,9 @@ impl Line {
             error_key,
             ..
         } = &write.plan;
-        self.check_owner(bucket)?;
+        self.places
+            .check_owner(bucket, &self.delivery.scope.account)
+            .map_err(text)?;
         let now_ms = self.parts.clock.now_ms();
         let entry_name = self.parts.random.uuid().to_string();
         let (key, buffer, settings) = (write.key.clone(), write.buffer.clone(), write.settings.clone());
@@ -172,8 +166,8 @@ impl Line {
             },
             ..Done::default()
         };
-        done.bytes += self.put_bytes(bucket, error_key, errors).await.map_err(text)?;
-        match self.put_bytes(bucket, object_key, object).await {
+        done.bytes += self.places.put(bucket, error_key, errors).await.map_err(text)?;
+        match self.places.put(bucket, object_key, object).await {
             Ok(0) => {}
             Ok(bytes) => {
                 done.bytes += bytes;
@@ -181,13 +175,13 @@ impl Line {
                 done.last_object = Some(format!("s3://{bucket}/{object_key}"));
             }
             // No other attempt would end otherwise, so the records go where those go that cannot be delivered.
-            Err(error @ (ObjectError::KeyTooLong { .. } | ObjectError::KeyEmpty | ObjectError::TooLarge { .. })) => {
+            Err(error) if error.is_final() => {
                 let (buffer, reason) = (write.buffer.clone(), error.to_string());
                 let kind = ErrorType::FormatConversion;
                 let encode = move || content::of_failures(kind, &reason, &buffer, now_ms);
                 let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)??;
                 done.failed = write.buffer.len() as u64;
-                done.bytes = self.put_bytes(bucket, error_key, documents).await.map_err(text)?;
+                done.bytes = self.places.put(bucket, error_key, documents).await.map_err(text)?;
             }
             Err(error) => return Err(text(error)),
         }
@@ -195,31 +189,10 @@ impl Line {
         Ok(done)
     }
 
-    /// Writes an object, unless there is nothing to write, and returns its bytes.
-    async fn put_bytes(&self, bucket: &str, key: &str, content: Vec<u8>) -> Result<u64, ObjectError> {
-        let bytes = content.len() as u64;
-        if bytes > 0 {
-            let headers = Headers {
-                content_type: Some("application/octet-stream".into()),
-                ..Headers::default()
-            };
-            let options = PutOptions {
-                headers,
-                ..PutOptions::default()
-            };
-            let put = self.parts.objects.put_bytes(bucket, key, Bytes::from(content), options);
-            put.await?;
-        }
-        Ok(bytes)
-    }
-
     /// Whether a plan's object is there. Its name is nobody else's, so it is the one that was planned.
-    pub(crate) fn exists(&self, plan: &Plan) -> Result<bool, String> {
-        match self.parts.objects.head(&plan.bucket, &plan.object_key) {
-            Ok(_) => Ok(true),
-            Err(ObjectError::NoSuchKey { .. } | ObjectError::NoSuchBucket(_)) => Ok(false),
-            Err(error) => Err(text(error)),
-        }
+    pub(crate) async fn exists(&self, plan: &Plan) -> Result<bool, String> {
+        let found = self.places.exists(&plan.bucket, &plan.object_key);
+        found.await.map_err(text)
     }
 }
 

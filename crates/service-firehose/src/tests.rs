@@ -47,6 +47,7 @@ impl Place {
             clock,
             random,
             tasks,
+            remote_buckets: Arc::default(),
             spill: dir.path().join("spill"),
         };
         Self {
