@@ -1,4 +1,4 @@
-//! Record formats: JSON to Arrow columns, Arrow batches to Parquet files, compression of text, and the way from
+//! Record formats: JSON to Arrow columns, Arrow batches to Parquet and ORC files, compression of text, and the way from
 //! Hive's types to Arrow's.
 
 mod arrow_types;
@@ -6,7 +6,9 @@ mod column;
 mod compression;
 mod error;
 mod json;
+mod orc;
 mod parquet_file;
+mod protobuf;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
@@ -14,4 +16,5 @@ pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
 pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
+pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};
