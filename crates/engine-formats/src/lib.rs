@@ -1,4 +1,4 @@
-//! Record formats: JSON to Arrow columns, Arrow batches to Parquet files, compression of text, and the way from
+//! Record formats: JSON to Arrow columns, Arrow batches to Parquet and ORC files, compression of text, and the way from
 //! Hive's types to Arrow's.
 
 mod arrow_types;
@@ -8,7 +8,9 @@ mod compression;
 mod error;
 mod json;
 mod kpl;
+mod orc;
 mod parquet_file;
+mod protobuf;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
@@ -18,4 +20,5 @@ pub use compression::Compression;
 pub use error::FormatError;
 pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
 pub use kpl::deaggregate;
+pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};
