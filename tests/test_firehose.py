@@ -693,6 +693,127 @@ def test_serializer_and_deserializer_options_are_followed(firehose, s3, glue, bu
     assert (column.compression, column.has_dictionary_page) == ("GZIP", False)
 
 
+def test_a_record_may_hold_several_documents(firehose, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"})
+    name = make(
+        firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE,
+        DataFormatConversionConfiguration=conversion(*where),
+    )
+    bad = [b'[{"n": 7}, {"n": 8}]', b'{"n": 9}{"n": "x"}', b'{"n": 10}, {"n": 11}']
+    put(firehose, name, [b'{"n": 1}{"n": 2}', bad[0], b'{"n": 3}\n{"n": 4}\n', bad[1], b' {"n":\n5}', bad[2]])
+    failed = delivered(s3, bucket, len(bad), "errors/format-conversion-failed/")
+    good = delivered(s3, bucket, 5, "table/", rows)
+    assert sorted(row["n"] for row in rows(good.values())) == [1, 2, 3, 4, 5]
+    documents = [json.loads(line) for line in lines(failed.values())]
+    assert {base64.b64decode(document["rawData"]): document["lastErrorMessage"] for document in documents} == {
+        bad[0]: "Data does not match the schema. expected a JSON object, found an array",
+        bad[1]: 'Data does not match the schema. column n (int): expected an integer, found a string "x"',
+        bad[2]: "Encountered malformed JSON. expected a value at byte 9",
+    }
+
+
+def test_the_hive_deserializer_reads_timestamps_by_their_formats(firehose, unchecked, s3, glue, bucket):
+    where = make_table(glue, bucket, {"at": "timestamp", "day": "date", "n": "int", "m": "map<string,int>"})
+    formats = ["dd/MMM/yyyy:HH:mm:ss Z", "millis"]
+    convert = lambda *formats: conversion(*where, {"HiveJsonSerDe": {"TimestampFormats": list(formats)}})
+    with pytest.raises(ClientError, match="Invalid deserializer option.*the letter T stands for nothing"):
+        make(unchecked, bucket, BufferingHints=LARGE, DataFormatConversionConfiguration=convert("yyyy-MM-ddTHH:mm"))
+    name = make(
+        firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE,
+        DataFormatConversionConfiguration=convert(*formats),
+    )
+    sent = [
+        {"at": "31/Jan/2013:05:06:07 +0100", "day": "31/Jan/2013:00:00:00 +0000", "N": 1, "m": {"Key": 1}},
+        {"at": 1359605167123, "day": "2013-1-31", "n": 2},
+        {"at": "2013-01-31 04:06:07.25", "n": 3},
+        {"at": "2013-01-31T04:06:07Z"},
+        {"n": "4"},
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    failed = delivered(s3, bucket, 2, "errors/format-conversion-failed/")
+    found = rows(delivered(s3, bucket, 3, "table/", rows).values())
+    times = {row["n"]: (row["at"].replace(tzinfo=None), row["day"]) for row in found}
+    day, at = datetime.date(2013, 1, 31), datetime.datetime(2013, 1, 31, 4, 6, 7)
+    assert times == {1: (at, day), 2: (at.replace(microsecond=123000), day), 3: (at.replace(microsecond=250000), None)}
+    assert [row["m"] for row in found if row["m"]] == [[("Key", 1)]]
+    messages = {json.loads(line)["lastErrorMessage"].removeprefix("Data does not match the schema. ") for line in lines(failed.values())}
+    assert messages == {
+        "column at (timestamp): expected a time in the format dd/MMM/yyyy:HH:mm:ss Z or millis, found a string \"2013-01-31T04:06:07Z\"",
+        'column n (int): expected an integer, found a string "4"',
+    }
+
+
+def test_what_does_not_quite_fit_is_made_to_by_the_open_x_deserializer(firehose, s3, glue, bucket):
+    columns = {
+        "id": "string", "tags": "array<string>", "person": "struct<name:string,age:int>", "attrs": "map<string,string>", "at": "timestamp",
+    }
+    where = make_table(glue, bucket, columns)
+    name = make(firehose, bucket, BufferingHints=LARGE, DataFormatConversionConfiguration=conversion(*where))
+    sent = [
+        {"id": {"Outer": [1.50, "x"]}, "tags": "solo", "person": ["Zoe", "9", "more"], "attrs": {"Key": 1}, "at": 1359605167.5},
+        {"id": 7, "tags": [1, True, None], "PERSON": {"NAME": "Bob"}, "at": "1359605167500"},
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    found = rows(delivered(s3, bucket, 2, records=rows).values())
+    at = datetime.datetime(2013, 1, 31, 4, 6, 7, 500000)
+    assert {row["at"].replace(tzinfo=None) for row in found} == {at}
+    assert sorted(({key: value for key, value in row.items() if key != "at"} for row in found), key=str) == sorted(
+        [
+            {"id": '{"outer":[1.5,"x"]}', "tags": ["solo"], "person": {"name": "Zoe", "age": 9}, "attrs": [("key", "1")]},
+            {"id": "7", "tags": ["1", "true", None], "person": {"name": "Bob", "age": None}, "attrs": None},
+        ],
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("version", ["V1", "V2"])
+@pytest.mark.parametrize("compression", ["UNCOMPRESSED", "GZIP", "SNAPPY"])
+def test_every_option_of_the_parquet_serializer_is_readable(firehose, s3, glue, bucket, tmp_path, version, compression):
+    columns = {
+        "n": "bigint", "kind": "string", "id": "string", "x": "double", "m": "decimal(12,3)", "flag": "boolean",
+        "list": "array<struct<a:int,b:string>>", "map": "map<string,array<int>>",
+    }
+    where = make_table(glue, bucket, columns)
+    serializer = {
+        "Compression": compression, "WriterVersion": version, "BlockSizeBytes": 64 * MIB, "PageSizeBytes": 64 * 1024,
+        "MaxPaddingBytes": 8 * MIB, "EnableDictionaryCompression": True,
+    }
+    name = make(firehose, bucket, BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=conversion(*where, None, serializer))
+    dice = random.Random(1)
+    sent = [
+        {
+            "n": n, "kind": dice.choice(["a", "bb", "ccc", None]), "id": uuid.UUID(int=dice.getrandbits(128)).hex, "x": dice.random(),
+            "m": f"{dice.randrange(10**9)}.{dice.randrange(1000):03}", "flag": dice.choice([True, False]),
+            "list": [{"a": dice.randrange(9), "b": None} for _ in range(dice.randrange(3))] if n % 7 else None,
+            "map": {f"k{key}": [key] * key for key in range(dice.randrange(3))},
+        }
+        for n in range(6000)
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    contents = delivered(s3, bucket, len(sent), records=rows).values()
+    found = sorted(rows(contents), key=lambda row: row["n"])
+    expect = [{**row, "m": decimal.Decimal(row["m"]), "map": list(row["map"].items())} for row in sent]
+    assert found == expect
+    files = []
+    for number, content in enumerate(contents):
+        files.append(str(tmp_path / f"{number}.parquet"))
+        pathlib.Path(files[-1]).write_bytes(content)
+        group = pyarrow.parquet.ParquetFile(files[-1]).metadata.row_group(0)
+        by_name = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+        assert {column.compression for column in by_name.values()} == {compression}
+        # Dictionaries are for values that repeat.
+        assert by_name["kind"].has_dictionary_page and not by_name["id"].has_dictionary_page
+    duck = duckdb.connect()
+    query = f"SELECT n, kind, id, x, m, flag, len(list), map_keys(map) FROM read_parquet({files}) ORDER BY n"
+    assert duck.execute(query).fetchall() == [
+        (
+            row["n"], row["kind"], row["id"], row["x"], row["m"], row["flag"],
+            None if row["list"] is None else len(row["list"]), [key for key, _ in row["map"]],
+        )
+        for row in expect
+    ]
+
+
 POISON = [b"{", b"", b"plain text", b"[1]", b'{"n": "x"}', b'{"n": {}}', b"\xff\xfe", b"7"]
 
 

@@ -36,5 +36,5 @@ pub use http_endpoint::HttpEndpoint;
 pub use partition_keys::{InvalidQuery, PartitionQuery};
 pub use prefix::{InvalidPrefix, Prefix};
 pub use processing::{Processing, Split};
-pub use spec::{Backup, Conversion, Delivery, DeliverySpec, Destination, Source};
+pub use spec::{Backup, Conversion, Delivery, DeliverySpec, Destination, Output, Source};
 pub use worker::DeliveryStatus;

@@ -15,7 +15,7 @@ use crate::checkpoint::{InForce, Plan};
 use crate::error_document::ErrorType;
 use crate::prefix::{Prefix, Values};
 use crate::processing::Processing;
-use crate::spec::{Delivery, DeliverySpec, Destination, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Output, Source};
 use crate::time_pattern::in_zone;
 
 /// Characters of an evaluated prefix, as the service documents them.
@@ -159,7 +159,10 @@ impl Settings {
         let spec = self.spec();
         match (&spec.file_extension, &spec.conversion) {
             (Some(extension), _) => extension,
-            (None, Some(_)) => ".parquet",
+            (None, Some(conversion)) => match conversion.output {
+                Output::Parquet(_) => ".parquet",
+                Output::Orc(_) => ".orc",
+            },
             (None, None) => spec.compression.extension(),
         }
     }
