@@ -25,6 +25,7 @@ import botocore.config
 import duckdb
 import pyarrow
 import pyarrow.csv
+import pyarrow.orc
 import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
@@ -674,6 +675,54 @@ def test_every_type_is_converted(firehose, s3, glue, bucket):
     assert sorted(found, key=by) == sorted(expect, key=by)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"Compression": "ZLIB", "RowIndexStride": 1000, "StripeSizeBytes": 8 * MIB, "BloomFilterColumns": ["s"], "EnablePadding": True},
+        {"Compression": "NONE", "FormatVersion": "V0_11", "DictionaryKeyThreshold": 1.0},
+    ],
+)
+def test_orc_files_read_back_equal(firehose, s3, glue, bucket, options):
+    """Flights, with what they have not: nested columns, dates before 1970, and NULL of every type."""
+    where = make_table(glue, bucket, TYPES)
+    format = conversion(*where)
+    format["OutputFormatConfiguration"] = {"Serializer": {"OrcSerDe": options}}
+    name = make(firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=format)
+    sent = [
+        {
+            "b": flight["dep_delay"] is not None, "i": flight["flight"], "l": -(2**62) + n, "d": flight["distance"] / 7,
+            "s": flight["tailnum"], "m": float(n % 1000) + 0.25, "t": f"1969-07-{n % 28 + 1:02} 05:15:00.123456",
+            "day": f"1{n % 900 + 100}-02-03", "list": [n, None] * (n % 4), "pair": {"x": n, "y": "é" * (n % 3)} if n % 5 else None,
+        }
+        for n, flight in enumerate(flights(3000)[1])
+    ] + [{}]
+    put(firehose, name, [json.dumps(record).encode() for record in sent] + [b'{"i": "no number"}'])
+
+    def orc_rows(contents):
+        return [row for content in contents for row in pyarrow.orc.ORCFile(io.BytesIO(content)).read().to_pylist()]
+
+    found = delivered(s3, bucket, len(sent), "table/", orc_rows)
+    assert all(key.endswith(".orc") for key in found)
+    expect = []
+    for record in sent:
+        row = {**dict.fromkeys(TYPES), **record}
+        if record:
+            row["m"] = decimal.Decimal(str(record["m"])).quantize(decimal.Decimal("0.01"))
+            row["t"] = datetime.datetime.fromisoformat(record["t"])
+            row["day"] = datetime.date.fromisoformat(record["day"])
+        expect.append(row)
+    got = orc_rows(found.values())
+    for row in got:
+        row["t"] = row["t"] and row["t"].replace(tzinfo=None)
+    by = lambda row: (row["l"] is not None, row["l"])
+    assert sorted(got, key=by) == sorted(expect, key=by)
+    (failure,) = lines(objects(s3, bucket, "errors/format-conversion-failed/").values())
+    assert "column i (int)" in json.loads(failure)["lastErrorMessage"]
+    codec = pyarrow.orc.ORCFile(io.BytesIO(next(iter(found.values())))).compression
+    assert codec == {"NONE": "UNCOMPRESSED"}.get(options.get("Compression", "SNAPPY"), options.get("Compression", "SNAPPY"))
+
+
 def test_serializer_and_deserializer_options_are_followed(firehose, s3, glue, bucket):
     where = make_table(glue, bucket, {"a_b": "int", "ts": "string", "n": "int"})
     deserializer = {
@@ -1258,9 +1307,6 @@ def changed(settings, **more):
 
 PARTITIONED = by_keys("{a: .a}", "!{partitionKeyFromQuery:a}/")
 CONVERTED = {"DataFormatConversionConfiguration": conversion("d", "t"), "BufferingHints": LARGE}
-ORC = changed(
-    conversion("d", "t"), OutputFormatConfiguration={"Serializer": {"OrcSerDe": {}}}
-)
 LAMBDA = [{"Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": "arn:aws:lambda:us-east-1:000000000000:function:f"}]}]
 BLANK = {"Type": "AppendDelimiterToRecord", "Parameters": [{"ParameterName": "Delimiter", "ParameterValue": "\n"}]}
 KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
@@ -1293,7 +1339,6 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
         (changed(CONVERTED, BufferingHints=NOW), "InvalidArgumentException", "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."),
         (changed(CONVERTED, CompressionFormat="GZIP"), "InvalidArgumentException", "compression format must be set to UNCOMPRESSED when data format conversion is enabled"),
         (changed(CONVERTED, DataFormatConversionConfiguration={"Enabled": True}), "InvalidArgumentException", "SchemaConfiguration must not be null"),
-        (changed(CONVERTED, DataFormatConversionConfiguration=ORC), "InvalidArgumentException", "catchment does not write ORC (OrcSerDe) yet."),
         ({"ProcessingConfiguration": {"Enabled": True, "Processors": LAMBDA}}, "InvalidArgumentException", "catchment does not run Lambda processors yet."),
         ({"ProcessingConfiguration": {"Enabled": True, "Processors": []}}, "InvalidArgumentException", "A maximum of 5 and a minimum of 1 processor needs to be supplied"),
         ({"S3BackupMode": "Enabled"}, "InvalidArgumentException", "S3BackupConfiguration is required"),
