@@ -66,7 +66,10 @@ fn pieces_make_the_same_rows_as_one_batch() {
             let pieces: Vec<_> = (0..10).map(|n| batch(n * ROWS / 10, ROWS / 10)).collect();
             let whole = batch(0, ROWS);
             assert_eq!(read(file(&options, &pieces)).columns(), whole.columns());
-            assert_eq!(read(file(&options, std::slice::from_ref(&whole))).columns(), whole.columns());
+            assert_eq!(
+                read(file(&options, std::slice::from_ref(&whole))).columns(),
+                whole.columns()
+            );
         }
     }
     let nothing = file(&ParquetOptions::default(), &[batch(0, 0)]);
