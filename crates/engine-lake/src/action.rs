@@ -133,11 +133,8 @@ impl Action {
             .remove
             .as_ref()
             .map(|file| file.deletion_timestamp.unwrap_or_default());
-        removed_ms.is_none_or(|removed_ms| removed_ms >= tombstones_from_ms)
-            && !self
-                .domain_metadata
-                .as_ref()
-                .is_some_and(|domain| domain.removed == Some(true))
+        let is_removed_domain = self.domain_metadata.as_ref().and_then(|domain| domain.removed) == Some(true);
+        removed_ms.is_none_or(|removed_ms| removed_ms >= tombstones_from_ms) && !is_removed_domain
     }
 }
 

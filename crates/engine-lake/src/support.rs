@@ -19,7 +19,11 @@ const FEATURES: &[&str] = &[
     "identityColumns",
     "invariants",
     "timestampNtz",
+    "typeWidening",
+    "typeWidening-preview",
     "vacuumProtocolCheck",
+    "variantType",
+    "variantType-preview",
 ];
 
 /// What columns say where a writer would have to compute or check their values.
@@ -146,13 +150,17 @@ mod tests {
             Ok(()),
         );
         check_case(versions(4, 7), json!({}), plain(), Err("reader version 4"));
-        check_case(features(&["deletionVectors", "appendOnly"]), json!({}), plain(), Ok(()));
+        check_case(
+            features(&["deletionVectors", "appendOnly", "typeWidening"]),
+            json!({}),
+            plain(),
+            Ok(()),
+        );
         for unknown in [
             "rowTracking",
             "v2Checkpoint",
             "catalogManaged",
             "inCommitTimestamp",
-            "typeWidening",
             "other",
         ] {
             check_case(features(&["appendOnly", unknown]), json!({}), plain(), Err(unknown));

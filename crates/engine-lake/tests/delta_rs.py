@@ -80,7 +80,7 @@ def writes(path):
     table = DeltaTable(path)
     table.alter.set_table_properties({"delta.checkpointInterval": "4"})
     row = pa.Table.from_pylist([{"text": "foreign", "day": datetime.date(2013, 1, 1), "place": "x"}])
-    write_deltalake(path, row, mode="append")
+    write_deltalake(path, row, mode="append", schema_mode="merge")
     table = DeltaTable(path)
     table.optimize.compact()
     table.delete("text = 'foreign'")
@@ -89,7 +89,8 @@ def writes(path):
 def reads_checkpoint(path):
     found = checkpoints(path)
     assert found, os.listdir(f"{path}/_delta_log")
-    assert last_checkpoint(path) == found[-1]
+    # The foreign ones are older.
+    assert last_checkpoint(path) == found[-1] > 8
     # The checkpoint has to do for everything before it.
     for name in glob.glob(f"{path}/_delta_log/*.json"):
         if int(os.path.basename(name)[:20]) < found[-1]:
