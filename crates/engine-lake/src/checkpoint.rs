@@ -58,31 +58,31 @@ pub(crate) async fn write(log: &Log, state: &State, now_ms: i64) -> Result<(), L
     let retention = state.metadata.property("delta.deletedFileRetentionDuration");
     // A duration that we cannot read keeps all tombstones.
     let from_ms = now_ms.saturating_sub(retention.map_or(Some(TOMBSTONES_MS), interval_ms).unwrap_or(i64::MAX));
-    let mut latest = HashMap::new();
+    // What the commits since the last checkpoint say: `None` where it is that there is nothing any more.
+    let mut latest: HashMap<Key, Option<Row>> = HashMap::new();
     for version in state.checkpoint.map_or(0, |checkpoint| checkpoint + 1)..=state.version {
         let take = |action: Action, line: &str| {
             if let Some(key) = action.key() {
-                latest.insert(key, (action, line.to_owned()));
+                latest.insert(key, action.is_live(from_ms).then(|| Row::new(&action, line)));
             }
         };
         log.read_commit(version, take).await?;
     }
     let mut out = Out::begin(log, state.version)?;
     if let Some(checkpoint) = state.checkpoint {
-        let columns: Vec<String> = schema().fields().iter().flat_map(|field| leaves_of(field)).collect();
+        let columns: Vec<String> = schema().fields().iter().flat_map(|field| members_of(field)).collect();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let mut rows = Rows::open(log, checkpoint, &columns).await?;
         while let Some(batch) = rows.next(log).await? {
-            let is_latest = |key: &Key| !latest.contains_key(key);
             for (action, line) in batch {
-                if action.key().as_ref().is_some_and(is_latest) && action.is_live(from_ms) {
-                    out.push(log, &action, &line).await?;
+                if action.key().is_some_and(|key| !latest.contains_key(&key)) && action.is_live(from_ms) {
+                    out.push(log, &Row::new(&action, &line)).await?;
                 }
             }
         }
     }
-    for (action, line) in latest.values().filter(|(action, _)| action.is_live(from_ms)) {
-        out.push(log, action, line).await?;
+    for row in latest.values().flatten() {
+        out.push(log, row).await?;
     }
     let (rows, files, bytes) = out.finish(log).await?;
     if log.last_checkpoint().await?.is_some_and(|there| there > state.version) {
@@ -120,6 +120,21 @@ fn interval_ms(text: &str) -> Option<i64> {
 
 fn name_of(log: &Log, version: u64) -> String {
     log.location.log_key(&format!("{version:020}.checkpoint.parquet"))
+}
+
+/// A row in the log's form.
+struct Row {
+    line: Box<str>,
+    is_file: bool,
+}
+
+impl Row {
+    fn new(action: &Action, line: &str) -> Self {
+        Self {
+            line: line.into(),
+            is_file: action.add.is_some(),
+        }
+    }
 }
 
 /// The rows of a checkpoint, as actions and their text.
@@ -194,12 +209,12 @@ impl Out {
         })
     }
 
-    async fn push(&mut self, log: &Log, action: &Action, line: &str) -> Result<(), LakeError> {
-        self.lines.push_str(line);
+    async fn push(&mut self, log: &Log, row: &Row) -> Result<(), LakeError> {
+        self.lines.push_str(&row.line);
         self.lines.push('\n');
         self.waiting += 1;
         self.rows += 1;
-        self.files += u64::from(action.add.is_some());
+        self.files += u64::from(row.is_file);
         if self.waiting == ROWS_PER_BATCH {
             self.encode().map_err(|error| unwritable(log, &error))?;
             if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
@@ -302,7 +317,7 @@ fn schema() -> SchemaRef {
 }
 
 /// The members of a group, by their paths.
-fn leaves_of(group: &Field) -> Vec<String> {
+fn members_of(group: &Field) -> Vec<String> {
     match group.data_type() {
         DataType::Struct(fields) => fields
             .iter()

@@ -22,7 +22,8 @@ const CHECKPOINT_INTERVAL: u64 = 100;
 /// What a table is to be like.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
-    /// All columns, the partition columns among them.
+    /// All columns, the partition columns among them. Timestamps without a time zone ask more of the table's readers
+    /// (the table feature `timestampNtz`) than those in UTC; both have microseconds.
     pub schema: SchemaRef,
     pub partition_columns: Vec<String>,
     pub name: Option<String>,

@@ -20,6 +20,11 @@ def first_row(step):
         "step": step,
         "text": f"text {step} ü",
         "double": step / 2,
+        "single": step / 2,
+        "byte": -step,
+        "short": -step,
+        "wide": step << 40,
+        "bytes": bytes([step, 255]),
         "flag": step % 2 == 0,
         "date": datetime.date(1970, 1, 1) + datetime.timedelta(days=step),
         "local": at,
@@ -71,7 +76,7 @@ def reads(path):
     row = first_row(1)
     assert one["num_records"] == 2
     assert (one["min.step"], one["max.step"], one["null_count.step"]) == (1, 1, 0)
-    for name in ("text", "date", "local", "instant", "money"):
+    for name in ("text", "date", "local", "instant", "money", "byte", "short", "wide"):
         assert one[f"min.{name}"] == one[f"max.{name}"] == row[name], (name, one)
         assert one[f"null_count.{name}"] == 1
 

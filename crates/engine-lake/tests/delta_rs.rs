@@ -10,8 +10,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, ListArray, MapBuilder, RecordBatch,
-    StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Int64Array, ListArray, MapBuilder, RecordBatch, StringArray, StringBuilder, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use base::{Clock, Random, Scope, Tasks};
@@ -154,6 +155,17 @@ fn batch(step: i32) -> RecordBatch {
         (
             "double",
             Arc::new(Float64Array::from(vec![Some(f64::from(step) / 2.0), None])),
+        ),
+        (
+            "single",
+            Arc::new(Float32Array::from(vec![Some(step as f32 / 2.0), None])),
+        ),
+        ("byte", Arc::new(Int8Array::from(vec![Some(-(step as i8)), None]))),
+        ("short", Arc::new(Int16Array::from(vec![Some(-(step as i16)), None]))),
+        ("wide", Arc::new(Int64Array::from(vec![Some(wide << 40), None]))),
+        (
+            "bytes",
+            Arc::new(BinaryArray::from(vec![Some(&[step as u8, 255][..]), None])),
         ),
         ("flag", Arc::new(BooleanArray::from(vec![Some(step % 2 == 0), None]))),
         ("date", Arc::new(Date32Array::from(vec![Some(step), None]))),
