@@ -22,6 +22,7 @@ import uuid
 import zipfile
 
 import botocore.config
+import deltalake
 import duckdb
 import pyarrow
 import pyarrow.csv
@@ -1417,6 +1418,94 @@ def test_the_aws_cli_makes_puts_and_describes(aws, s3, bucket, tmp_path):
     assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"hello"]
     described = json.loads(aws("firehose", "describe-delivery-stream", "--delivery-stream-name", name))
     assert described["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE"
+
+
+# Delta tables
+
+
+def delta_table(server, place):
+    """The table as the package deltalake reads it through our S3."""
+    options = {
+        "AWS_ENDPOINT_URL": server.endpoint, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    return deltalake.DeltaTable(place, storage_options=options)
+
+
+def test_delta_tables_get_every_record_once_over_kill_9(server):
+    firehose, glue, s3 = server.client("firehose"), server.client("glue"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    columns, keys = {"n": "bigint", "name": "string", "at": "timestamp", "tags": "array<string>"}, [("kind", "string")]
+    where = make_table(glue, "lake", columns, "events/", keys, {"spark.sql.sources.provider": "delta"})
+    prefix = "events/kind=!{partitionKeyFromQuery:kind}/"
+    more = by_keys("{kind: .kind}", prefix, BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 0}, **backup("lake", Prefix="source/"))
+    more["ProcessingConfiguration"]["Processors"] = [extraction("{kind: .kind}")]
+    name = make(firehose, "lake", DataFormatConversionConfiguration=conversion(*where), **more)
+    acknowledged, stop = [], threading.Event()
+    numbers = itertools.count()
+
+    def send():
+        while not stop.is_set():
+            batch = [next(numbers) for _ in range(50)]
+            records = [
+                json.dumps({"kind": "abc"[n % 3], "n": n, "name": f"name {n}", "at": "2013-01-01 05:15:00", "tags": [str(n), None]}).encode()
+                for n in batch
+            ]
+            try:
+                put(firehose, name, records)
+            except (NoConnection, HTTPClientError, ClientError):
+                continue
+            acknowledged.extend(batch)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        for _ in range(6):
+            before = len(acknowledged)
+            eventually(lambda: len(acknowledged) >= before + 200)
+            server.kill()
+            server.start()
+    finally:
+        stop.set()
+        sender.join()
+    put(firehose, name, [b'{"kind": "c", "n": "no number"}'])
+
+    def rows():
+        return delta_table(server, "s3://lake/events").to_pyarrow_table()
+
+    eventually(lambda: len(lines(objects(s3, "lake", "errors/format-conversion-failed/").values())) == 1)
+    eventually(lambda: set(acknowledged) <= set(rows()["n"].to_pylist()))
+    table = rows()
+    found = table["n"].to_pylist()
+    # A call without an answer may have come through or not.
+    assert len(found) == len(set(found)) and set(acknowledged) <= set(found)
+    by_number = {row["n"]: row for row in table.to_pylist()}
+    for n in acknowledged:
+        row = by_number[n]
+        at = row["at"].replace(tzinfo=None)
+        assert (row["kind"], row["name"], row["tags"], at) == ("abc"[n % 3], f"name {n}", [str(n), None], datetime.datetime(2013, 1, 1, 5, 15))
+    history = delta_table(server, "s3://lake/events").history()
+    assert len(history) > 6
+
+
+def test_what_a_delta_table_cannot_take_is_told_and_mended(firehose, shared_server, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"}, "delta/", parameters={"table_type": "DELTA"})
+    name = make(firehose, bucket, Prefix="elsewhere/", BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=conversion(*where))
+    put(firehose, name, [b'{"n": 1}', b'{"n": 2}'])
+
+    def failure():
+        (one,) = [each for each in json.loads(command(shared_server, "deliveries", "--json").stdout) if each["name"] == name]
+        return one["last_error"]
+
+    eventually(lambda: "is not below the Delta table's location" in (failure() or ""))
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+        ExtendedS3DestinationUpdate={"Prefix": "delta/new/"},
+    )
+    place = f"s3://{bucket}/delta"
+    eventually(lambda: f"{bucket}" and objects(s3, bucket, "delta/_delta_log/"))
+    eventually(lambda: sorted(delta_table(shared_server, place).to_pyarrow_table()["n"].to_pylist()) == [1, 2])
+    assert objects(s3, bucket, "elsewhere/") == {}
 
 
 # Buckets of somebody else

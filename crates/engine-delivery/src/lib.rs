@@ -10,6 +10,7 @@ mod buffers;
 mod checkpoint;
 mod content;
 mod deliveries;
+mod delta;
 mod error;
 mod error_document;
 mod http_endpoint;

@@ -95,6 +95,12 @@ impl Settings {
         delimiter.map_or(0, String::len)
     }
 
+    /// Whether plans have ids by which others tell what they have.
+    fn has_ids(&self) -> bool {
+        let spec = self.spec();
+        spec.conversion.is_some() || matches!(spec.destination, Destination::Http(_))
+    }
+
     /// Whether routing is work enough to leave the runtime's threads alone.
     pub(crate) fn is_laborious(&self) -> bool {
         self.query.is_some() || self.spec().processing != Processing::default()
@@ -198,7 +204,7 @@ impl Settings {
             object_key,
             error_key,
             ranges: buffer.ranges.clone(),
-            request_id: matches!(self.spec().destination, Destination::Http(_)).then(|| random.uuid().to_string()),
+            request_id: self.has_ids().then(|| random.uuid().to_string()),
             version: self.version(),
         })
     }
