@@ -22,6 +22,7 @@ use store_objects::Objects;
 
 use crate::cli::{Durability, LimitsProfile};
 use crate::config::Config;
+use crate::delivery_metrics;
 use crate::faults::Faults;
 use crate::metrics::{Metrics, describe, line};
 
@@ -106,6 +107,7 @@ impl Platform {
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            remote_buckets: Arc::new(config.remote_buckets().context("could not use the remote buckets")?),
             spill: data_dir.join("spill"),
         };
         let deliveries = Deliveries::open(parts).context("could not open the delivery streams")?;
@@ -126,6 +128,10 @@ impl Platform {
         if config.limits == LimitsProfile::Aws {
             kinesis = kinesis.with_limits();
         }
+        let mut firehose = Firehose::new(deliveries.clone());
+        if config.limits == LimitsProfile::Aws {
+            firehose = firehose.with_limits();
+        }
         let s3 = S3Service::new(objects.clone(), random.clone());
         let answering = s3.clone();
         let faults = Faults::new(random.clone());
@@ -135,7 +141,7 @@ impl Platform {
             .authentication(config.authentication()?)
             .guard(faults.guard())
             .service(service_athena::service(athena))
-            .service(service_firehose::service(Firehose::new(deliveries.clone())))
+            .service(service_firehose::service(firehose))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
             .service(service_kinesis::service(kinesis))
             .service(service_sts::service())
@@ -260,57 +266,6 @@ impl Platform {
         .collect()
     }
 
-    fn delivery_metrics(&self, out: &mut String) {
-        type Figure = (&'static str, &'static str, &'static str, fn(&DeliveryStatus) -> u64);
-        const FIGURES: [Figure; 5] = [
-            (
-                "catchment_delivery_lag_records",
-                "gauge",
-                "Records in the log that are not read yet.",
-                |s| s.lag_records,
-            ),
-            (
-                "catchment_delivery_buffered_bytes",
-                "gauge",
-                "Bytes that wait in buffers.",
-                |s| s.buffered_bytes as u64,
-            ),
-            (
-                "catchment_delivery_records_total",
-                "counter",
-                "Records delivered since the start.",
-                |s| s.delivered_records,
-            ),
-            (
-                "catchment_delivery_failed_records_total",
-                "counter",
-                "Records under the error prefix.",
-                |s| s.failed_records,
-            ),
-            (
-                "catchment_delivery_failing",
-                "gauge",
-                "1 while the last attempt failed.",
-                |s| u64::from(s.last_error.is_some()),
-            ),
-        ];
-        let all = self.deliveries.status();
-        for (name, kind, help, value) in FIGURES {
-            describe(out, name, kind, help);
-            for status in &all {
-                line(
-                    out,
-                    name,
-                    &[
-                        ("delivery_stream", &status.name),
-                        ("region", status.scope.region.as_str()),
-                    ],
-                    value(status),
-                );
-            }
-        }
-    }
-
     /// The page that Prometheus reads.
     pub(crate) fn metrics_page(&self) -> String {
         let mut out = String::with_capacity(8 << 10);
@@ -365,7 +320,7 @@ impl Platform {
             describe(&mut out, name, kind, help);
             line(&mut out, name, &[], value);
         }
-        self.delivery_metrics(&mut out);
+        delivery_metrics::render(&self.deliveries.status(), self.deliveries.clock().now_ms(), &mut out);
         describe(
             &mut out,
             "catchment_uptime_seconds",
@@ -398,6 +353,10 @@ fn delivery_status(status: &DeliveryStatus) -> Value {
         "name": status.name,
         "account": status.scope.account,
         "region": status.scope.region,
+        "source": status.source,
+        "destination": status.destination,
+        "incoming_records": status.incoming_records,
+        "incoming_bytes": status.incoming_bytes,
         "lag_records": status.lag_records,
         "buffered_records": status.buffered_records,
         "buffered_bytes": status.buffered_bytes,
@@ -405,6 +364,10 @@ fn delivery_status(status: &DeliveryStatus) -> Value {
         "delivered_objects": status.delivered_objects,
         "delivered_bytes": status.delivered_bytes,
         "failed_records": status.failed_records,
+        "failed_attempts": status.failed_attempts,
+        "lost_records": status.lost_records,
+        "backed_up_records": status.backed_up_records,
+        "oldest_ms": status.oldest_ms,
         "last_object": status.last_object,
         "last_error": status.last_error,
     })

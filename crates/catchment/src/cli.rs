@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Tail(TailArguments),
     /// Show the Kinesis streams of a running server.
     Streams(StreamsArguments),
+    /// Show the Firehose delivery streams of a running server.
+    Deliveries(DeliveriesArguments),
     /// Make chosen operations on chosen streams fail or take longer, to test producers and consumers.
     Faults(FaultsArguments),
     /// Show the keys that streams are encrypted with, and say what one may be used for.
@@ -256,6 +258,15 @@ pub(crate) struct TailArguments {
 
 #[derive(Args)]
 pub(crate) struct StreamsArguments {
+    #[command(flatten)]
+    pub server: Endpoint,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DeliveriesArguments {
     #[command(flatten)]
     pub server: Endpoint,
     /// Print JSON.

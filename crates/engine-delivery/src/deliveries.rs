@@ -12,7 +12,7 @@ use engine_log::streams::{Kind, NewStream, Stream, StreamError, StreamId, Stream
 use parking_lot::RwLock;
 use serde_json::Value;
 use store_meta::{Keyspace, Meta, Read, Tx};
-use store_objects::Objects;
+use store_objects::{Objects, Remote};
 use tokio::sync::Mutex;
 
 use crate::DeliveryError;
@@ -39,6 +39,8 @@ pub struct DeliveryParts {
     pub clock: Clock,
     pub random: Random,
     pub tasks: Tasks,
+    /// Buckets of somebody else, by the names that deliveries know them by.
+    pub remote_buckets: Arc<BTreeMap<String, Remote>>,
     /// Where records wait that have no room in memory.
     pub spill: PathBuf,
     #[cfg(test)]
@@ -59,7 +61,7 @@ pub struct NewDelivery {
 }
 
 /// Where direct puts went: the records follow each other from `base_offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Put {
     pub partition: u64,
     pub base_offset: u64,
@@ -127,6 +129,10 @@ impl Deliveries {
         };
         let worker = Worker::start(self.0.parts.clone(), self.0.room.clone(), &delivery)?;
         Ok(Running { delivery, own, worker })
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.parts.clock
     }
 
     pub async fn create(&self, new: NewDelivery) -> Result<Arc<Delivery>, DeliveryError> {
@@ -405,12 +411,19 @@ impl Deliveries {
         if own.partitions().is_empty() {
             return Err(LogError::NoPartition.into());
         }
+        if records.is_empty() {
+            return Ok(Put::default());
+        }
         let bytes = records.iter().map(|record| record.len() + 16).sum();
         let log = self.0.parts.streams.log();
         let mut batch = own.batch(log, 0, self.0.parts.clock.now_ms(), bytes)?;
         records.iter().for_each(|record| batch.push(&[], None, record));
         let appended = log.append(vec![batch]).await?;
         let appended = appended.first().ok_or(LogError::Closed)?;
+        if let Some(running) = self.0.running.read().get(&(scope.clone(), name.to_owned())) {
+            let bytes = records.iter().map(Bytes::len).sum();
+            running.worker.note_put(records.len(), bytes);
+        }
         let (partition, base_offset, arrival_ms) = (appended.partition, appended.base_offset, appended.arrival_ms);
         Ok(Put {
             partition,

@@ -11,6 +11,7 @@ pub(crate) enum ErrorType {
     FormatConversion,
     MetadataExtraction,
     Decompression,
+    HttpEndpoint,
 }
 
 impl ErrorType {
@@ -19,6 +20,7 @@ impl ErrorType {
             Self::FormatConversion => "format-conversion-failed",
             Self::MetadataExtraction => "metadata-extraction-failed",
             Self::Decompression => "decompression-failed",
+            Self::HttpEndpoint => "http-endpoint-failed",
         }
     }
 }
@@ -74,6 +76,7 @@ pub(crate) struct CatalogTable {
 
 /// A record that failed and why.
 pub(crate) struct Failed<'a> {
+    pub attempts: u32,
     pub arrival_ms: Millis,
     pub data: &'a [u8],
     pub code: &'a str,
@@ -95,7 +98,7 @@ pub(crate) fn write(failed: &Failed<'_>, now_ms: Millis, out: &mut Vec<u8>) {
         },
     };
     let document = ErrorDocument {
-        attempts_made: 1,
+        attempts_made: failed.attempts,
         arrival_timestamp: failed.arrival_ms,
         error,
         attempt_ending_timestamp: now_ms,

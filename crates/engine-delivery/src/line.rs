@@ -12,6 +12,8 @@ use crate::DeliveryParts;
 use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
 use crate::checkpoint::{self, InForce, Plan, Progress, Step};
 use crate::deliveries::own_stream;
+use crate::http_endpoint;
+use crate::places::Places;
 use crate::settings::{Routed, Settings};
 use crate::spec::{Delivery, Role, Source};
 use crate::spill::Spill;
@@ -57,6 +59,9 @@ pub(crate) struct Line {
     ahead: HashMap<(String, u64), u64>,
     buffers: Buffers,
     spill: Spill,
+    pub places: Places,
+    /// For HTTP endpoints.
+    pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
     trouble: Option<String>,
 }
@@ -75,11 +80,13 @@ impl Line {
         Self {
             buffers: Buffers::new(room.clone(), settings.delimiter_bytes()),
             spill: Spill::new(parts.spill.clone()),
+            places: Places::new(parts.objects.clone(), parts.remote_buckets.clone()),
             settings: Arc::new(settings),
             cursors: HashMap::new(),
             low: progress.low.clone(),
             ahead: progress.ahead.clone(),
             room: room.clone(),
+            http: http_endpoint::client().map_err(text),
             trouble: None,
             delivery: delivery.clone(),
             role,
@@ -114,7 +121,11 @@ impl Line {
     async fn rest(&self, error: String, pause: &mut Duration) {
         let delivery = &self.delivery.name;
         tracing::warn!(delivery, error, "a delivery failed and is tried again");
-        self.shared.figures.lock().last_error = Some(error);
+        {
+            let mut figures = self.shared.figures.lock();
+            figures.last_error = Some(error);
+            figures.failed_attempts += 1;
+        }
         tokio::select! {
             () = self.parts.clock.sleep(*pause) => {}
             () = self.shared.changed.notified() => {}
@@ -244,6 +255,7 @@ impl Line {
             .await
             .map_err(text)?;
         let found = !read.records.is_empty();
+        self.look_for_gaps(id, from, read.next_offset, read.records.len() as u64);
         read.records.retain(|record| record.offset < below);
         let now_ms = self.parts.clock.now_ms();
         for Routed { key, piece } in self.route(read.records).await? {
@@ -253,6 +265,23 @@ impl Line {
         }
         self.cursors.insert(id, read.next_offset.min(below).max(from));
         Ok(found)
+    }
+
+    /// Tells of records that the source does not have any more. Offsets follow each other.
+    fn look_for_gaps(&self, partition: u64, from: u64, to: u64, records: u64) {
+        let lost = to.saturating_sub(from).saturating_sub(records);
+        if lost > 0 {
+            let delivery = &self.delivery.name;
+            tracing::error!(
+                delivery,
+                partition,
+                from,
+                to,
+                lost,
+                "records are past their retention, or damaged, and are not delivered"
+            );
+            self.shared.figures.lock().lost_records += lost;
+        }
     }
 
     /// The pieces of a page of records and their buffer keys.
@@ -364,6 +393,7 @@ impl Line {
     /// what is not written then is planned, or still in the log above the low mark.
     async fn deliver(&mut self, mut writes: Vec<Write>, mut saved: bool) -> Result<(), String> {
         let mut pause = PAUSE;
+        self.shared.figures.lock().writing_since_ms = writes.iter().map(|write| write.buffer.oldest_ms).min();
         loop {
             let outcome = async {
                 if !saved {
@@ -396,21 +426,20 @@ impl Line {
         }
         let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            if self.exists(&write.plan)? {
+            if !self.is_delta(&write.settings)? && self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;
             }
             let random = &self.parts.random;
-            let plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            // Some of its requests may have been taken.
+            plan.request_id = plan
+                .request_id
+                .and_then(|new| write.plan.request_id.clone().or(Some(new)));
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
-            drop(
-                self.parts
-                    .objects
-                    .delete(&write.plan.bucket, &write.plan.error_key)
-                    .await,
-            );
+            drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);
             (write.plan, write.settings) = (plan, settings.clone());
         }
         Ok(true)
@@ -426,6 +455,7 @@ impl Line {
         figures.delivered_records += writes.iter().map(|write| write.buffer.len() as u64).sum::<u64>() - done.failed;
         figures.failed_records += done.failed;
         figures.last_error = None;
+        figures.writing_since_ms = None;
         if done.last_object.is_some() {
             figures.last_object = done.last_object;
         }
@@ -491,7 +521,7 @@ impl Line {
     async fn redo(&mut self, plans: &mut Vec<(String, Plan)>) -> Result<(), String> {
         while let Some((key_text, plan)) = plans.last() {
             let (key_text, plan) = (key_text.clone(), plan.clone());
-            let todo = match self.exists(&plan)? {
+            let todo = match self.exists(&plan).await? {
                 true => Todo::Register,
                 false => Todo::Write,
             };

@@ -16,7 +16,7 @@ const RANDOM_LETTERS: usize = 11;
 const LONG_TIME_MS: Millis = 1_664_366_400_000;
 
 /// A parsed prefix.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prefix {
     parts: Vec<Part>,
 }

@@ -1,12 +1,14 @@
 //! What a delivery stream is asked to do.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base::{Millis, Scope};
-use engine_formats::{Compression, JsonOptions, ParquetOptions};
+use engine_formats::{Compression, JsonOptions, OrcOptions, ParquetOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http_endpoint::HttpEndpoint;
 use crate::processing::Processing;
 
 /// Where records come from.
@@ -18,20 +20,55 @@ pub enum Source {
     Stream { scope: Scope, name: String },
 }
 
-/// JSON to Parquet by a table of the catalog, looked up at each delivery.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DirectPut => f.write_str("direct put"),
+            Self::Stream { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+/// The files that records are converted to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Output {
+    Parquet(ParquetOptions),
+    Orc(OrcOptions),
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::Parquet(ParquetOptions::default())
+    }
+}
+
+/// JSON to columns by a table of the catalog, looked up at each delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversion {
     pub scope: Scope,
     pub database: String,
     pub table: String,
     pub json: JsonOptions,
-    pub parquet: ParquetOptions,
+    #[serde(default)]
+    pub output: Output,
+}
+
+/// Where records go.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Destination {
+    /// The bucket.
+    #[default]
+    Objects,
+    /// An HTTP endpoint. The bucket takes what the endpoint does not.
+    Http(HttpEndpoint),
 }
 
 /// From where to where and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliverySpec {
     pub source: Source,
+    #[serde(default)]
+    pub destination: Destination,
     pub bucket: String,
     /// See [`crate::Prefix`].
     pub prefix: String,
@@ -55,6 +92,16 @@ pub struct DeliverySpec {
     pub conversion: Option<Conversion>,
     #[serde(default)]
     pub backup: Option<Backup>,
+}
+
+impl DeliverySpec {
+    /// The destination as people write it.
+    pub(crate) fn place(&self) -> String {
+        match &self.destination {
+            Destination::Objects => format!("s3://{}/{}", self.bucket, self.prefix),
+            Destination::Http(endpoint) => endpoint.url.clone(),
+        }
+    }
 }
 
 /// Where source records go besides, as they came.
@@ -99,6 +146,7 @@ impl Role {
         let backup = spec.backup.clone()?;
         Some(DeliverySpec {
             source: spec.source.clone(),
+            destination: Destination::Objects,
             bucket: backup.bucket,
             prefix: backup.prefix,
             error_prefix: backup.error_prefix,

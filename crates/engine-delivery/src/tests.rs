@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::{Clock, Random, Scope, Tasks};
 use bytes::Bytes;
 use engine_catalog::{Catalog, Column, DatabaseSpec, StorageDescriptor, TableSpec};
-use engine_formats::{Compression, JsonOptions, ParquetOptions};
+use engine_formats::{Compression, JsonOptions};
 use engine_log::streams::Streams;
 use engine_log::{Log, LogOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -18,7 +18,8 @@ use store_meta::Meta;
 use store_objects::Objects;
 
 use crate::{
-    Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, NewDelivery, Processing, Source,
+    Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, Destination, NewDelivery,
+    Output, Processing, Source,
 };
 
 mod changes;
@@ -75,6 +76,7 @@ impl Platform {
             clock,
             random,
             tasks,
+            remote_buckets: Arc::default(),
             spill: dir.join("spill"),
             faults: Faults::default(),
         };
@@ -215,6 +217,7 @@ impl Platform {
 pub(crate) fn spec() -> DeliverySpec {
     DeliverySpec {
         source: Source::DirectPut,
+        destination: Destination::Objects,
         bucket: "lake".into(),
         prefix: "raw/!{timestamp:yyyy}/".into(),
         error_prefix: "errors/!{firehose:error-output-type}/".into(),
@@ -302,7 +305,7 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
                 database: "d".into(),
                 table: "t".into(),
                 json: JsonOptions::default(),
-                parquet: ParquetOptions::default(),
+                output: Output::default(),
             }),
             ..spec()
         })

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base::{Millis, Scope};
@@ -29,6 +30,14 @@ pub(crate) struct Worker {
     room: Room,
     marks: Arc<Marks>,
     lines: Mutex<Vec<Running>>,
+    incoming: Incoming,
+}
+
+/// Direct puts since the start.
+#[derive(Default)]
+struct Incoming {
+    records: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// One of its works.
@@ -74,6 +83,11 @@ pub(crate) struct Figures {
     pub delivered_objects: u64,
     pub delivered_bytes: u64,
     pub failed_records: u64,
+    /// Records that were gone from the source before they were read.
+    pub lost_records: u64,
+    /// When the oldest of the records arrived that are being written.
+    pub writing_since_ms: Option<Millis>,
+    pub failed_attempts: u64,
     pub last_object: Option<String>,
     pub last_error: Option<String>,
 }
@@ -83,6 +97,12 @@ pub(crate) struct Figures {
 pub struct DeliveryStatus {
     pub scope: Scope,
     pub name: String,
+    /// `direct put` or the stream's name, and `s3://bucket/prefix` or a URL.
+    pub source: String,
+    pub destination: String,
+    /// Direct puts since the start, and their bytes.
+    pub incoming_records: u64,
+    pub incoming_bytes: u64,
     /// Records that are in the log and not yet read by the delivery stream.
     pub lag_records: u64,
     /// Records that wait in buffers, and their bytes.
@@ -95,8 +115,14 @@ pub struct DeliveryStatus {
     pub delivered_objects: u64,
     pub delivered_bytes: u64,
     pub failed_records: u64,
+    /// Attempts to write that failed and were made again.
+    pub failed_attempts: u64,
+    /// Records that were gone from the source, past its retention or damaged, before they were read.
+    pub lost_records: u64,
     /// Source records in the backup.
     pub backed_up_records: u64,
+    pub backed_up_objects: u64,
+    pub backed_up_bytes: u64,
     /// `s3://bucket/key`.
     pub last_object: Option<String>,
     /// Why the last attempt failed, while it fails.
@@ -110,6 +136,7 @@ impl Worker {
             room,
             marks: Arc::default(),
             lines: Mutex::default(),
+            incoming: Incoming::default(),
         };
         worker.start_lines(delivery)?;
         Ok(worker)
@@ -164,6 +191,11 @@ impl Worker {
         self.start_lines(delivery)
     }
 
+    pub(crate) fn note_put(&self, records: usize, bytes: usize) {
+        self.incoming.records.fetch_add(records as u64, Ordering::Relaxed);
+        self.incoming.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn status(&self, delivery: &Delivery) -> DeliveryStatus {
         let figures = |role: Role| {
             let lines = self.lines.lock();
@@ -178,7 +210,15 @@ impl Worker {
             lag_records: main.lag_records,
             buffered_records: main.buffered_records,
             buffered_bytes: main.buffered_bytes,
-            oldest_ms: main.oldest_ms,
+            source: delivery.spec.source.to_string(),
+            destination: delivery.spec.place(),
+            incoming_records: self.incoming.records.load(Ordering::Relaxed),
+            incoming_bytes: self.incoming.bytes.load(Ordering::Relaxed),
+            oldest_ms: main.oldest_ms.into_iter().chain(main.writing_since_ms).min(),
+            failed_attempts: main.failed_attempts,
+            lost_records: main.lost_records,
+            backed_up_bytes: backup.delivered_bytes,
+            backed_up_objects: backup.delivered_objects,
             delivered_records: main.delivered_records,
             delivered_objects: main.delivered_objects,
             delivered_bytes: main.delivered_bytes,

@@ -1,4 +1,4 @@
-//! Record formats: JSON to Arrow columns, Arrow batches to Parquet files, compression of text, and the way from
+//! Record formats: JSON to Arrow columns, Arrow batches to Parquet and ORC files, compression of text, and the way from
 //! Hive's types to Arrow's.
 
 mod arrow_types;
@@ -8,10 +8,14 @@ mod compression;
 mod error;
 mod json;
 mod kpl;
+mod orc;
 mod parquet_file;
+mod protobuf;
 mod time;
 mod zip_file;
 
+pub use arrow::array::RecordBatch;
+pub use arrow::datatypes::SchemaRef;
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type, without_views};
 pub use cloudwatch_logs::{gunzip, log_messages};
 pub use column::{ColumnBuilder, Mismatch};
@@ -19,5 +23,6 @@ pub use compression::Compression;
 pub use error::FormatError;
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
 pub use kpl::deaggregate;
+pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
 pub use time::{InvalidTimestampFormat, TimestampFormat};

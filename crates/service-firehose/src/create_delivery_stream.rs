@@ -59,14 +59,18 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
             .clone()
             .filter(|_| kinesis_stream_source.is_none()),
         kinesis_stream_source,
-        destination: parse(input.destination()?)?,
+        destination: parse(input.s3_destination()?)?,
+        http_endpoint: match &input.http_endpoint_destination_configuration {
+            Some(http) => Some(parse(http.clone())?),
+            None => None,
+        },
     };
     let encryption_key = match input.delivery_stream_encryption_configuration_input {
         Some(_) if config.kinesis_stream_source.is_some() => return Err(errors::not_for_streams()),
         Some(encryption) => Some(encryption.key()?),
         None => None,
     };
-    let spec = config.spec(scope)?;
+    let spec = config.spec(scope, &name)?;
     let mut tags = BTreeMap::new();
     tags::add(scope, &name, &mut tags, input.tags.unwrap_or_default())?;
     if call.deliveries.list(scope, None, STREAMS_MAX).len() == STREAMS_MAX {
@@ -93,8 +97,8 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
 }
 
 impl Input {
-    /// The one destination, if it is one that catchment delivers to.
-    fn destination(&self) -> Result<Value, AwsError> {
+    /// The S3 part of the one destination, if it is one that catchment delivers to.
+    fn s3_destination(&self) -> Result<Value, AwsError> {
         let others = [
             (&self.redshift_destination_configuration, "Amazon Redshift"),
             (
@@ -110,13 +114,15 @@ impl Input {
                 "Amazon OpenSearch Serverless",
             ),
             (&self.splunk_destination_configuration, "Splunk"),
-            (&self.http_endpoint_destination_configuration, "HTTP endpoints"),
             (&self.snowflake_destination_configuration, "Snowflake"),
             (&self.iceberg_destination_configuration, "Apache Iceberg tables"),
         ];
+        let http = self.http_endpoint_destination_configuration.as_ref();
+        let http = http.map(|http| &http["S3Configuration"]);
         let s3 = [
-            &self.s3_destination_configuration,
-            &self.extended_s3_destination_configuration,
+            self.s3_destination_configuration.as_ref(),
+            self.extended_s3_destination_configuration.as_ref(),
+            http,
         ];
         let mut s3 = s3.into_iter().flatten();
         let mut others = others.iter().filter(|(given, _)| given.is_some());

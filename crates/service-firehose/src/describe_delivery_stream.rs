@@ -4,7 +4,7 @@ use base::Scope;
 use engine_delivery::{Delivery, Source};
 use protocol_aws::{AwsError, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::destination::DESTINATION_ID;
 use crate::encryption::EncryptionDescription;
@@ -66,8 +66,8 @@ struct KinesisStreamSourceDescription {
 #[serde(rename_all = "PascalCase")]
 struct Destination {
     destination_id: &'static str,
-    s3_destination_description: Value,
-    extended_s3_destination_description: Value,
+    #[serde(flatten)]
+    descriptions: Map<String, Value>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
@@ -84,10 +84,17 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
     let destination = config.destination.with_defaults(scope);
     let after = input.exclusive_start_destination_id;
     let shown = after.is_none_or(|after| after.as_str() < DESTINATION_ID);
+    let descriptions = match &config.http_endpoint {
+        Some(http) => vec![("HttpEndpointDestinationDescription", http.describe(&destination))],
+        None => vec![
+            ("S3DestinationDescription", destination.describe_plain()),
+            ("ExtendedS3DestinationDescription", destination.describe()),
+        ],
+    };
+    let descriptions = descriptions.into_iter().map(|(name, value)| (name.to_owned(), value));
     let destinations = shown.then(|| Destination {
         destination_id: DESTINATION_ID,
-        s3_destination_description: destination.describe_plain(),
-        extended_s3_destination_description: destination.describe(),
+        descriptions: descriptions.collect(),
     });
     Ok(Output {
         delivery_stream_description: Description {

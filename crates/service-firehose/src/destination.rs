@@ -167,8 +167,22 @@ pub(crate) struct OutputFormat {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Serializer {
     pub(crate) parquet_ser_de: Option<Parquet>,
-    /// Only ever refused, or kept while conversion is off.
-    pub(crate) orc_ser_de: Option<Value>,
+    pub(crate) orc_ser_de: Option<Orc>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Orc {
+    pub(crate) stripe_size_bytes: Option<u64>,
+    pub(crate) block_size_bytes: Option<u64>,
+    pub(crate) row_index_stride: Option<u64>,
+    pub(crate) enable_padding: Option<bool>,
+    pub(crate) padding_tolerance: Option<f64>,
+    pub(crate) compression: Option<String>,
+    pub(crate) bloom_filter_columns: Option<Vec<String>>,
+    pub(crate) bloom_filter_false_positive_probability: Option<f64>,
+    pub(crate) dictionary_key_threshold: Option<f64>,
+    pub(crate) format_version: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -195,6 +209,13 @@ pub(crate) struct RetryOptions {
     pub(crate) duration_in_seconds: Option<u64>,
 }
 
+impl ProcessingConfiguration {
+    /// The processors that are to run.
+    pub(crate) fn running(&self) -> Option<&[Processor]> {
+        (self.enabled == Some(true)).then(|| self.processors.as_deref().unwrap_or_default())
+    }
+}
+
 impl S3Destination {
     pub(crate) fn converts(&self) -> bool {
         let conversion = self.data_format_conversion_configuration.as_ref();
@@ -208,8 +229,7 @@ impl S3Destination {
 
     /// The processors that are to run.
     pub(crate) fn processors(&self) -> Option<&[Processor]> {
-        let processing = self.processing_configuration.as_ref()?;
-        (processing.enabled == Some(true)).then(|| processing.processors.as_deref().unwrap_or_default())
+        self.processing_configuration.as_ref()?.running()
     }
 
     /// With all that the service fills in where the caller says nothing.

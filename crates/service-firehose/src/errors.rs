@@ -43,6 +43,19 @@ pub(crate) fn not_for_streams() -> AwsError {
     invalid_argument("This operation is not permitted on KinesisStreamAsSource delivery stream type.")
 }
 
+/// More calls in a second than the service takes of an account.
+pub(crate) fn throttled() -> AwsError {
+    AwsError::new("ThrottlingException", "Rate exceeded")
+}
+
+/// More puts in a second than the service takes for a delivery stream.
+pub(crate) fn slow_down() -> AwsError {
+    AwsError::new(SLOW_DOWN.0, SLOW_DOWN.1).with_status(503)
+}
+
+/// Code and text, as they stand at single records too.
+pub(crate) const SLOW_DOWN: (&str, &str) = ("ServiceUnavailableException", "Slow down.");
+
 pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
     AwsError::new("LimitExceededException", message)
 }

@@ -4,7 +4,7 @@ use base64_simd::STANDARD;
 use engine_delivery::{PartitionQuery, Prefix, Processing as Steps, Split};
 use protocol_aws::AwsError;
 
-use crate::destination::{Processor, S3Destination};
+use crate::destination::Processor;
 use crate::errors::{invalid_argument, not_yet, pattern};
 use crate::query_keys;
 
@@ -20,10 +20,14 @@ pub(crate) struct Processing {
     pub(crate) delimiter: Option<String>,
 }
 
-pub(crate) fn check(destination: &S3Destination, prefix: &Prefix) -> Result<Processing, AwsError> {
-    let partitions = destination.partitions();
+/// `processors` are those that are to run, `partitions` whether dynamic partitioning is on.
+pub(crate) fn check(
+    processors: Option<&[Processor]>,
+    partitions: bool,
+    prefix: &Prefix,
+) -> Result<Processing, AwsError> {
     let mut processing = Processing::default();
-    if let Some(processors) = destination.processors() {
+    if let Some(processors) = processors {
         if processors.is_empty() || processors.len() > PROCESSORS_MAX {
             return Err(invalid_argument(format!(
                 "A maximum of {PROCESSORS_MAX} and a minimum of 1 processor needs to be supplied when processing is \
@@ -66,7 +70,7 @@ pub(crate) fn check(destination: &S3Destination, prefix: &Prefix) -> Result<Proc
             ))
         };
     }
-    if destination.processors().is_none() {
+    if processors.is_none() {
         return Err(invalid_argument(
             "Processing Configuration is not enabled when DataPartitioning is enabled",
         ));

@@ -16,6 +16,15 @@ pub(crate) async fn put(call: &Call, name: &str, records: Vec<Bytes>) -> Result<
     done.map_err(|error| errors::from_delivery(call.scope(), name, error))
 }
 
+/// How many of the records the delivery stream's quotas let in, from the first on.
+pub(crate) fn let_in(call: &Call, name: &str, records: &[Bytes]) -> usize {
+    let sizes = records.iter().map(Bytes::len);
+    let limits = call.limits.as_ref();
+    limits.map_or(records.len(), |limits| {
+        limits.put(call.scope(), name, sizes, call.clock.now_ms())
+    })
+}
+
 /// A record as it stands in a body: its base64 and how many bytes that holds.
 pub(crate) struct Raw<'b> {
     base64: &'b [u8],

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
-use crate::put::{decode, json_bool, put, scan_record};
+use crate::errors::slow_down;
+use crate::put::{decode, json_bool, let_in, put, scan_record};
 use crate::{Call, record_id};
 use protocol_aws::scan::{Scan, once};
 
@@ -29,7 +30,11 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
-    let done = put(call, &input.delivery_stream_name, vec![input.record.data.0]).await?;
+    let (name, records) = (&input.delivery_stream_name, vec![input.record.data.0]);
+    if let_in(call, name, &records) == 0 {
+        return Err(slow_down());
+    }
+    let done = put(call, name, records).await?;
     Ok(Output {
         record_id: record_id::text(done.partition, done.base_offset),
         encrypted: done.is_encrypted,
@@ -37,7 +42,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
 }
 
 pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
-    let (name, record) = prepare(body)?;
+    let (name, record) = prepare(body).filter(|_| call.limits.is_none())?;
     let done = match put(call, name, record).await {
         Ok(done) => done,
         Err(error) => return Some(Err(error)),

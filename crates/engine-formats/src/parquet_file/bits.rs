@@ -21,7 +21,7 @@ impl Values for Bits {
         let values = array.as_boolean().values();
         for row in rows.iter() {
             let value = values.value(row);
-            if self.count % 8 == 0 {
+            if self.count.is_multiple_of(8) {
                 self.page.push(0);
             }
             if let Some(last) = self.page.last_mut() {

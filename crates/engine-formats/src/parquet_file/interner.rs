@@ -14,7 +14,7 @@ const MIXER: u64 = 0xC2B2_AE3D_27D4_EB4F;
 /// Where in a table a hash belongs, by its upper half.
 #[inline]
 fn home(hash: u64, slots: usize) -> usize {
-    ((hash >> 32) * slots as u64 >> 32) as usize
+    (((hash >> 32) * slots as u64) >> 32) as usize
 }
 
 /// A dictionary of numbers.

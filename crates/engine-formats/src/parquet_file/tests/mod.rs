@@ -4,7 +4,8 @@ mod properties;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
@@ -152,4 +153,30 @@ fn pages_are_of_the_size_asked_for() {
         small.len() >= 4 && small.iter().all(|bytes| *bytes < 75_000),
         "{small:?}"
     );
+}
+
+/// Arrow lets a list that is NULL have items all the same; nobody is to see them.
+#[test]
+fn items_of_null_lists_are_passed_over() {
+    let item = Arc::new(Field::new("item", DataType::Int64, true));
+    let lists = |nulls: Vec<bool>| {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..8));
+        let ends = OffsetBuffer::from_lengths([2, 2, 1, 0, 3]);
+        let array: ArrayRef = Arc::new(ListArray::new(item.clone(), ends, values, Some(nulls.into())));
+        let schema = Schema::new(vec![Field::new("list", array.data_type().clone(), true)]);
+        RecordBatch::try_new(Arc::new(schema), vec![array]).expect("a batch")
+    };
+    for nulls in [
+        vec![true, false, true, true, true],
+        vec![true, false, false, true, true],
+        vec![false, true, false, false, true],
+        vec![false; 5],
+    ] {
+        let batch = lists(nulls);
+        let found = read(file(&ParquetOptions::default(), std::slice::from_ref(&batch)));
+        assert_eq!(found.columns(), batch.columns());
+        let part = batch.slice(1, 3);
+        let found = read(file(&ParquetOptions::default(), std::slice::from_ref(&part)));
+        assert_eq!(found.columns(), part.columns());
+    }
 }

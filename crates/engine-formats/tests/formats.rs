@@ -1,0 +1,10 @@
+//! Files that this crate writes, before readers that it did not write.
+
+#[path = "formats/orc.rs"]
+mod orc;
+#[path = "formats/python.rs"]
+mod python;
+#[path = "formats/random.rs"]
+mod random;
+#[path = "formats/value.rs"]
+mod value;

@@ -1,0 +1,33 @@
+//! The Python of `cargo xtask test`, with the readers that it has.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The interpreter of the virtual environment beside this test in the target directory. Without one there is no test;
+/// where everything must run (`CI=true`) it must be there.
+pub(crate) fn interpreter() -> Option<PathBuf> {
+    let test = std::env::current_exe().expect("this test's path");
+    let target = test.ancestors().find(|path| path.join("test-clients").exists());
+    let found = target.map(|target| target.join("test-clients/bin/python"));
+    if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no virtual environment near {}",
+            test.display()
+        );
+        eprintln!("skipped: `cargo xtask test` makes the virtual environment for it");
+    }
+    found
+}
+
+/// What the script prints when it is given `directory`.
+pub(crate) fn run(python: &Path, script: &str, directory: &Path) -> String {
+    let output = Command::new(python)
+        .args(["-c", script])
+        .arg(directory)
+        .output()
+        .expect("Python runs");
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
