@@ -47,6 +47,8 @@ enum Chore {
 enum Bench {
     /// PutRecords, PutRecord, GetRecords and SubscribeToShard, beside the disk's own fsync.
     Kinesis(bench::kinesis::Arguments),
+    /// What delivering takes: JSON to Parquet on one thread, beside DuckDB and PyArrow.
+    Delivery(bench::delivery::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -54,6 +56,8 @@ fn main() -> Result<()> {
         Chore::Models => models::make(),
         Chore::Test(arguments) => test::run_all(&arguments),
         Chore::Tidy => tidy::check(),
+        // Its programs measure themselves.
+        Chore::Bench(Bench::Delivery(arguments)) => bench::delivery::run(&arguments),
         // A client that was not optimised would measure itself.
         Chore::Bench(_) if cfg!(debug_assertions) => run_optimised(),
         Chore::Bench(Bench::Kinesis(arguments)) => bench::kinesis::run(&arguments),

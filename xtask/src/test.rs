@@ -52,7 +52,7 @@ pub(crate) fn binary(profile: &str) -> PathBuf {
 
 /// The interpreter of a virtual environment under the target directory that holds the pinned clients of
 /// `tests/requirements.txt`.
-fn python() -> Result<PathBuf> {
+pub(crate) fn python() -> Result<PathBuf> {
     let environment = target_dir().join("test-clients");
     let requirements = root().join("tests/requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).context("tests/requirements.txt")?;
