@@ -425,7 +425,7 @@ fn is_special(byte: &u8) -> bool {
 
 /// Where the first quote, backslash or control character is, from a place on; the text's end where there is none.
 #[inline]
-fn plain_end(bytes: &[u8], from: usize) -> usize {
+pub(super) fn plain_end(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK_BYTES>) {
         let special = first_special(block);

@@ -1,6 +1,8 @@
 //! JSON objects in a text, one behind the other.
 
-use memchr::{memchr, memchr3_iter};
+use memchr::memchr;
+
+use super::cursor::plain_end;
 
 /// Cuts bytes into the JSON objects that stand in them one behind the other, whether on lines of their own, across
 /// lines or on one line. Nothing is decoded, so that what is cut out may yet turn out not to be JSON; text that is
@@ -44,32 +46,31 @@ impl<'b> Iterator for Documents<'b> {
 /// The length of the object that the bytes begin with, if it is complete.
 fn object_end(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut outside_from = 0;
-    for at in memchr3_iter(b'{', b'}', b'"', bytes) {
-        if at < outside_from {
-            continue;
-        }
-        match bytes[at] {
-            b'{' => depth += 1,
-            b'}' => depth -= 1,
-            _ => outside_from = at + 1 + string_length(&bytes[at + 1..])?,
-        }
-        if depth == 0 {
-            return Some(at + 1);
-        }
-    }
-    None
-}
-
-/// How long a string is from behind its opening quote to behind its closing one.
-fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', &bytes[at..])?;
-        match bytes[at] {
-            b'"' => return Some(at + 1),
+        match bytes.get(at)? {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            b'"' => at = string_end(bytes, at + 1)?,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Where the closing quote is of a string whose text begins at a place.
+fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at = plain_end(bytes, at);
+        match bytes.get(at)? {
+            b'"' => return Some(at),
             // What is escaped neither closes nor escapes.
-            _ => at = (at + 2).min(bytes.len()),
+            b'\\' => at += 2,
+            _ => at += 1,
         }
     }
 }
