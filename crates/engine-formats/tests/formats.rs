@@ -2,6 +2,8 @@
 
 #[path = "formats/orc.rs"]
 mod orc;
+#[path = "formats/orc_index.rs"]
+mod orc_index;
 #[path = "formats/python.rs"]
 mod python;
 #[path = "formats/random.rs"]

@@ -243,7 +243,7 @@ fn integers(rng: &mut StdRng, rows: usize, least: i64, greatest: i64) -> Vec<i64
         }
         _ => (start + row as i64 % 100).clamp(least, greatest),
     };
-    (0..rows).map(|row| value(row)).collect()
+    (0..rows).map(value).collect()
 }
 
 fn texts(rng: &mut StdRng, rows: usize) -> Vec<String> {
@@ -266,5 +266,5 @@ fn texts(rng: &mut StdRng, rows: usize) -> Vec<String> {
         2 => format!("{}", rng.random_range(0..50)),
         _ => format!("{}", row / 100),
     };
-    (0..rows).map(|row| text(row)).collect()
+    (0..rows).map(text).collect()
 }
