@@ -215,7 +215,7 @@ fn integers(rng: &mut StdRng, rows: usize, least: i64, greatest: i64) -> Vec<i64
     let pattern = rng.random_range(0..8);
     let mut last = start;
     let mut steps = 0;
-    let mut value = |row: usize| match pattern {
+    let value = |row: usize| match pattern {
         0 => start,
         1 => rng.random_range(least..=greatest),
         2 => *[least, greatest, 0, -1, 1].choose(rng).expect("a number"),
@@ -259,7 +259,7 @@ fn texts(rng: &mut StdRng, rows: usize) -> Vec<String> {
         "a longer word than a view holds in itself",
     ];
     let pattern = rng.random_range(0..4);
-    let mut text = |row: usize| match pattern {
+    let text = |row: usize| match pattern {
         0 => (*words.choose(rng).expect("a word")).to_owned(),
         1 => format!("{row} {}", rng.random::<u64>()),
         2 if rng.random_bool(0.01) => words.choose(rng).expect("a word").repeat(rng.random_range(0..2_000)),
