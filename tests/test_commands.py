@@ -42,11 +42,33 @@ def test_what_cannot_be_put_is_said(kinesis, stream, shared_server, tmp_path):
     file = tmp_path / "bad.txt"
     file.write_text('{"a": 1}\nnot json\n')
     done = command(shared_server, "put", stream, str(file), "--key-member", "a", check=False)
-    assert done.returncode == 1 and "record 2" in done.stderr and "no JSON" in done.stderr, done.stderr
+    assert done.returncode == 1 and "bad.txt, line 2" in done.stderr and "no JSON" in done.stderr, done.stderr
+    assert "1 records" in done.stderr and [record["Data"] for record in everything(kinesis, stream)] == [b'{"a": 1}']
     done = command(shared_server, "put", "nobody", str(file), check=False)
     assert done.returncode == 1 and "ResourceNotFoundException" in done.stderr, done.stderr
     done = command(shared_server, "put", stream, str(tmp_path / "missing"), check=False)
     assert done.returncode == 1 and "could not open" in done.stderr, done.stderr
+    for endpoint, why in (("127.0.0.1:4566", "does not begin with http://"), ("http://a b", "is no endpoint"), ("https://localhost:1", "plain HTTP")):
+        done = subprocess.run([BINARY, "put", stream, str(file), "--endpoint", endpoint], capture_output=True, text=True)
+        assert done.returncode == 1 and why in done.stderr, done.stderr
+
+
+def test_put_calls_again_and_tells_what_was_left(kinesis, server, tmp_path):
+    kinesis = server.client("kinesis")
+    kinesis.create_stream(StreamName="lines", ShardCount=2)
+    file = tmp_path / "lines.txt"
+    file.write_text("".join(f"{n}\n" for n in range(2000)))
+    fault = ["faults", "add", "--operation", "PutRecords", "--error"]
+    command(server, *fault, "ProvisionedThroughputExceededException", "--each-record", "--rate", "0.2", "--count", "300")
+    command(server, *fault, "ServiceUnavailableException", "--count", "3")
+    done = command(server, "put", "lines", str(file))
+    assert "2,000 records" in done.stderr, done.stderr
+    command(server, "faults", "clear")
+    assert sorted(int(record["Data"]) for record in everything(kinesis, "lines")) == list(range(2000))
+    command(server, *fault, "AccessDeniedException", "--rate", "1")
+    done = command(server, "put", "lines", str(file), "--ordered", check=False)
+    assert done.returncode == 1 and "0 records" in done.stderr and "AccessDeniedException" in done.stderr, done.stderr
+    assert "500 records of" in done.stderr and "lines.txt, line 1 to 500 were not put" in done.stderr, done.stderr
 
 
 def test_tail_prints_what_is_there_and_ends_where_asked(kinesis, stream, shared_server):
@@ -185,9 +207,9 @@ def test_faults_hit_what_they_name_and_are_shown(server):
     assert outcomes == {"done", "failed"}
     assert "2 cleared" in command(server, "faults", "clear").stdout
     kinesis.list_streams()
-    for flags, text in ((["--operation", "Nope", *error], "no operation"), (["--rate", "2", *error], "0 to 1"), ([], "--error, --delay-ms or both")):
+    for flags, text in ((["--operation", "Nope", *error], "no operation"), (["--rate", "2", *error], "0 to 1"), ([], "--error, --delay-ms or both"), (["--count", "0", *error], "not in 1..")):
         done = command(server, "faults", "add", *flags, check=False)
-        assert done.returncode == 1 and text in done.stderr, done.stderr
+        assert done.returncode in (1, 2) and text in done.stderr, done.stderr
 
 
 def test_servers_with_access_keys_take_no_faults(new_server):

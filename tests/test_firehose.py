@@ -5,6 +5,7 @@ import collections
 import datetime
 import decimal
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -16,6 +17,7 @@ import resource
 import subprocess
 import threading
 import time
+import urllib.request
 import uuid
 import zipfile
 
@@ -27,6 +29,8 @@ import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
 from conftest import BINARY, eventually
+from test_commands import command
+from test_server import run
 
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/firehose"
@@ -147,6 +151,220 @@ class refused:
         assert answer["Code"] == self.code, answer
         assert self.message in answer["Message"], answer
         return True
+
+
+# Records within records
+
+
+def processors(*kinds):
+    """Processors by kind and parameters."""
+    return {
+        "Enabled": True,
+        "Processors": [
+            {"Type": kind, "Parameters": [{"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()]}
+            for kind, parameters in kinds
+        ],
+    }
+
+
+def varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def aggregated(records):
+    """One record that holds others, as the Kinesis Producer Library writes it."""
+
+    def member(number, content):
+        return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+    message = member(1, b"key") + b"".join(member(3, b"\x08\x00" + member(3, record)) for record in records)
+    return b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message).digest()
+
+
+def test_records_of_the_producer_library_are_taken_apart(firehose, client, s3, bucket):
+    kinesis = client("kinesis")
+    kinesis.create_stream(StreamName="kpl", ShardCount=1)
+    name = new_name()
+    firehose.create_delivery_stream(
+        DeliveryStreamName=name,
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration={
+            "KinesisStreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/kpl", "RoleARN": ROLE
+        },
+        ExtendedS3DestinationConfiguration=destination(bucket, ProcessingConfiguration=LINES),
+    )
+    expect = [f"part {n}".encode() for n in range(300)]
+    sent = [aggregated(expect[:200]), b"plain", aggregated(expect[200:]), aggregated([b"x"])[:-1] + b"?"]
+    kinesis.put_records(StreamName="kpl", Records=[{"PartitionKey": "k", "Data": record} for record in sent])
+    expect = sorted(lines([*expect, b"plain", sent[3]]))
+    eventually(lambda: sorted(lines(objects(s3, bucket).values())) == expect)
+
+
+@pytest.mark.parametrize(
+    "split, record",
+    [
+        ({"SubRecordType": "JSON"}, b'{"c":"a","n":1}{"c":"b","n":2}\n{"c":"a","n":3}'),
+        ({"SubRecordType": "DELIMITED", "Delimiter": base64.b64encode(b"####").decode()}, b'{"c":"a","n":1}####{"c":"b","n":2}####{"c":"a","n":3}####'),
+    ],
+)
+def test_records_are_taken_apart_before_they_are_partitioned(firehose, s3, bucket, split, record):
+    settings = by_keys("{c: .c}", "good/!{partitionKeyFromQuery:c}/")
+    settings["ProcessingConfiguration"]["Processors"] += processors(("RecordDeAggregation", split))["Processors"]
+    name = make(firehose, bucket, **settings)
+    put(firehose, name, [record, b'[{"c":"a"}]'])
+    delivered(s3, bucket, 4)
+    by_key = {key: lines(objects(s3, bucket, f"good/{key}/").values()) for key in "ab"}
+    assert by_key == {"a": [b'{"c":"a","n":1}', b'{"c":"a","n":3}'], "b": [b'{"c":"b","n":2}']}, "a record's pieces of one place stay together"
+    (error,) = lines(objects(s3, bucket, "errors/metadata-extraction-failed/").values())
+    assert base64.b64decode(json.loads(error)["rawData"]) == b'[{"c":"a"}]'
+
+
+def log_document(messages, kind="DATA_MESSAGE"):
+    events = [{"id": str(n), "timestamp": 1_700_000_000_000 + n, "message": message} for n, message in enumerate(messages)]
+    return json.dumps({"messageType": kind, "owner": ACCOUNT, "logGroup": "g", "logStream": "s", "subscriptionFilters": ["f"], "logEvents": events}).encode()
+
+
+def test_log_documents_are_unpacked(firehose, s3, bucket):
+    documents = [log_document(["one", "two"]), log_document(["CWL CONTROL MESSAGE"], "CONTROL_MESSAGE"), log_document(["three"])]
+    records = [gzip.compress(document) for document in documents]
+    extracting = processors(
+        ("Decompression", {"CompressionFormat": "GZIP"}),
+        ("CloudWatchLogProcessing", {"DataMessageExtraction": "true"}),
+        ("AppendDelimiterToRecord", {}),
+    )
+    whole = processors(("Decompression", {}), ("AppendDelimiterToRecord", {"Delimiter": "\\n"}))
+    for prefix, processing in [("messages/", extracting), ("documents/", whole)]:
+        errors = f"errors/{prefix}!{{firehose:error-output-type}}/"
+        name = make(firehose, bucket, Prefix=prefix, ErrorOutputPrefix=errors, ProcessingConfiguration=processing)
+        put(firehose, name, [records[0], b"no gzip", *records[1:]])
+    assert sorted(lines(delivered(s3, bucket, 3, "messages/").values())) == [b"one", b"three", b"two"]
+    assert sorted(lines(delivered(s3, bucket, 3, "documents/").values())) == sorted(documents)
+    for prefix in ("messages", "documents"):
+        (error,) = lines(delivered(s3, bucket, 1, f"errors/{prefix}/decompression-failed/").values())
+        error = json.loads(error)
+        assert base64.b64decode(error["rawData"]) == b"no gzip" and "not gzip" in error["errorMessage"]
+
+
+# Source records, kept besides
+
+
+def backup(bucket, **more):
+    return {"S3BackupMode": "Enabled", "S3BackupConfiguration": destination(bucket, **more)}
+
+
+def test_source_records_are_backed_up_as_they_came(firehose, s3, glue, bucket):
+    database, table = make_table(glue, bucket, {"n": "int"})
+    good, bad = [json.dumps({"n": n}).encode() + b"\n" for n in range(50)], [b"nonsense\n"]
+    name = make(
+        firehose, bucket, Prefix="table/", ErrorOutputPrefix="errors/", BufferingHints=LARGE_SECOND,
+        DataFormatConversionConfiguration=conversion(database, table),
+        **backup(bucket, Prefix="source/", CompressionFormat="GZIP"),
+    )
+    put(firehose, name, [*good, *bad])
+    kept = delivered(s3, bucket, 51, "source/", lambda contents: lines(gzip.decompress(content) for content in contents))
+    assert all(key.endswith(".gz") for key in kept)
+    assert sorted(lines(gzip.decompress(content) for content in kept.values())) == sorted(record.strip() for record in [*good, *bad])
+    eventually(lambda: len(rows(objects(s3, bucket, "table/").values())) == 50)
+    eventually(lambda: len(lines(objects(s3, bucket, "errors/").values())) == 1)
+    described = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    described = described["Destinations"][0]["ExtendedS3DestinationDescription"]
+    assert described["S3BackupMode"] == "Enabled"
+    assert described["S3BackupDescription"] == {
+        "RoleARN": ROLE, "BucketARN": f"arn:aws:s3:::{bucket}", "Prefix": "source/", "BufferingHints": NOW,
+        "CompressionFormat": "GZIP", "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
+        "CloudWatchLoggingOptions": {"Enabled": False},
+    }
+
+
+def test_a_backup_can_be_added_and_not_be_given_up(firehose, s3, bucket):
+    name = make(firehose, bucket, Prefix="raw/", ProcessingConfiguration=LINES)
+    put(firehose, name, [b"before"])
+    delivered(s3, bucket, 1, "raw/")
+    added = backup(bucket, Prefix="source/")
+    added["S3BackupUpdate"] = added.pop("S3BackupConfiguration")
+
+    def update(version, **more):
+        firehose.update_destination(
+            DeliveryStreamName=name, CurrentDeliveryStreamVersionId=version,
+            DestinationId="destinationId-000000000001", ExtendedS3DestinationUpdate=more,
+        )
+
+    update("1", **added)
+    put(firehose, name, [b"after"])
+    eventually(lambda: list(objects(s3, bucket, "source/").values()) == [b"after"])
+    delivered(s3, bucket, 2, "raw/")
+    update("2", S3BackupUpdate={"Prefix": "moved/"})
+    put(firehose, name, [b"at last"])
+    eventually(lambda: list(objects(s3, bucket, "moved/").values()) == [b"at last"])
+    with refused("InvalidArgumentException", "S3BackupMode can not be disabled once it is enabled."):
+        update("3", S3BackupMode="Disabled")
+
+
+def test_records_wait_until_they_are_backed_up_too(server):
+    """What one of the two places cannot take is there for it after a restart."""
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    name = make(firehose, "lake", Prefix="raw/", **backup("vault"))
+    records = [f"{n}".encode() for n in range(1000)]
+    put(firehose, name, [record + b"\n" for record in records])
+    delivered(s3, "lake", 1000, "raw/")
+    server.kill()
+    server.start()
+    s3.create_bucket(Bucket="vault")
+    eventually(lambda: sorted(lines(objects(s3, "vault").values())) == sorted(records))
+    assert sorted(lines(objects(s3, "lake", "raw/").values())) == sorted(records)
+
+
+# Encryption of direct puts
+
+
+def test_direct_puts_are_encrypted_until_they_are_delivered(server):
+    firehose, s3 = server.client("firehose"), path_style(server)
+    name = make(firehose, "later", ProcessingConfiguration=LINES)
+
+    def on_disk(text):
+        files = [file for file in (server.data_dir / "log").iterdir() if file.is_file()]
+        return any(text in file.read_bytes() for file in files)
+
+    def described():
+        description = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+        return description["DeliveryStreamEncryptionConfiguration"]
+
+    def put_one(data):
+        one = firehose.put_record(DeliveryStreamName=name, Record={"Data": data})["Encrypted"]
+        batch = firehose.put_record_batch(DeliveryStreamName=name, Records=[{"Data": data}])["Encrypted"]
+        assert one == batch
+        return one
+
+    assert described() == {"Status": "DISABLED"}
+    assert put_one(b"readable by all") is False and on_disk(b"readable by all")
+    firehose.start_delivery_stream_encryption(DeliveryStreamName=name)
+    assert described() == {"KeyType": "AWS_OWNED_CMK", "Status": "ENABLED"}
+    assert put_one(b"a secret of ours") is True and not on_disk(b"a secret of ours")
+    own = {"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": KEY}
+    firehose.start_delivery_stream_encryption(DeliveryStreamName=name, DeliveryStreamEncryptionConfigurationInput=own)
+    assert described() == {**own, "Status": "ENABLED"}
+    assert put_one(b"a secret of yours") is True and not on_disk(b"a secret of yours")
+    server.kill()
+    server.start()
+    assert described() == {**own, "Status": "ENABLED"}
+    assert put_one(b"a secret to come") is True and not on_disk(b"a secret to come")
+    firehose.stop_delivery_stream_encryption(DeliveryStreamName=name)
+    assert described() == {"Status": "DISABLED"}
+    assert put_one(b"readable again") is False and on_disk(b"readable again")
+    s3.create_bucket(Bucket="later")
+    texts = [b"readable by all", b"a secret of ours", b"a secret of yours", b"a secret to come", b"readable again"]
+    assert sorted(lines(delivered(s3, "later", 10).values())) == sorted(texts * 2)
+    born = new_name()
+    firehose.create_delivery_stream(
+        DeliveryStreamName=born, ExtendedS3DestinationConfiguration=destination("later"),
+        DeliveryStreamEncryptionConfigurationInput={"KeyType": "AWS_OWNED_CMK"},
+    )
+    assert firehose.put_record(DeliveryStreamName=born, Record={"Data": b"x"})["Encrypted"] is True
 
 
 # Raw objects
@@ -957,7 +1175,7 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
         (changed(CONVERTED, DataFormatConversionConfiguration=ORC), "InvalidArgumentException", "catchment does not write ORC (OrcSerDe) yet."),
         ({"ProcessingConfiguration": {"Enabled": True, "Processors": LAMBDA}}, "InvalidArgumentException", "catchment does not run Lambda processors yet."),
         ({"ProcessingConfiguration": {"Enabled": True, "Processors": []}}, "InvalidArgumentException", "A maximum of 5 and a minimum of 1 processor needs to be supplied"),
-        ({"S3BackupMode": "Enabled"}, "InvalidArgumentException", "catchment does not back up source records"),
+        ({"S3BackupMode": "Enabled"}, "InvalidArgumentException", "S3BackupConfiguration is required"),
         ({"EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": KEY}}}, "InvalidArgumentException", "catchment does not encrypt objects"),
         ({"CompressionFormat": "LZ4"}, "ValidationException", "Member must satisfy enum value set"),
         ({"FileExtension": "txt"}, "ValidationException", "Member must satisfy regular expression pattern"),
@@ -994,7 +1212,7 @@ def test_sources_destinations_and_names_are_checked(firehose, unchecked, bucket)
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource"}, "InvalidArgumentException", "KinesisSourceStreamConfig is mandatory"),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": source}, "InvalidArgumentException", "Stream none not found."),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": theirs}, "InvalidArgumentException", f"must belong to the account of the delivery stream, {ACCOUNT}"),
-        ({**s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "AWS_OWNED_CMK"}}, "InvalidArgumentException", "catchment does not encrypt delivery streams"),
+        ({**s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "CUSTOMER_MANAGED_CMK"}}, "InvalidArgumentException", "KeyARN is required"),
         ({**s3, "Tags": [{"Key": "aws:x", "Value": "v"}]}, "ValidationException", "regular expression pattern"),
         ({**s3, "DeliveryStreamName": "n" * 65}, "ValidationException", "less than or equal to 64"),
         ({**s3, "DeliveryStreamName": "n/n"}, "ValidationException", "regular expression pattern"),
@@ -1005,9 +1223,6 @@ def test_sources_destinations_and_names_are_checked(firehose, unchecked, bucket)
     name = make(firehose, bucket)
     with refused("ResourceInUseException", f"Firehose {name} under accountId {ACCOUNT} already exists"):
         firehose.create_delivery_stream(DeliveryStreamName=name, **s3)
-    with pytest.raises(ClientError) as error:
-        firehose.stop_delivery_stream_encryption(DeliveryStreamName=name)
-    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
 def test_the_log_warns_of_records_without_a_delimiter(new_server):
@@ -1036,3 +1251,148 @@ def test_the_aws_cli_makes_puts_and_describes(aws, s3, bucket, tmp_path):
     assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"hello"]
     described = json.loads(aws("firehose", "describe-delivery-stream", "--delivery-stream-name", name))
     assert described["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE"
+
+
+# Buckets of somebody else
+
+
+def test_buckets_of_somebody_else_take_objects_exactly_once(new_server, tmp_path):
+    """Another server of ours stands for any S3-compatible store."""
+    theirs = new_server("--access-key=their-id:their-secret-secret").start()
+    remote = theirs.client(
+        "s3", aws_access_key_id="their-id", aws_secret_access_key="their-secret-secret",
+        config=botocore.config.Config(s3={"addressing_style": "path"}),
+    )
+    remote.create_bucket(Bucket="their-bucket")
+    settings = tmp_path / "catchment.toml"
+    options = f"""endpoint = "{theirs.endpoint}"
+region = "us-east-1"
+access_key_id = "their-id"
+secret_access_key = "their-secret-secret"
+"""
+    settings.write_text(f"""[remote_buckets.archive]
+url = "s3://their-bucket/below"
+{options}
+[remote_buckets.disk]
+url = "file://{tmp_path}/disk"
+""")
+    shown = run("config", "--config", settings).stdout
+    assert "their-secret-secret" not in shown and "their-bucket" in shown
+    server = new_server("--config", str(settings)).start()
+    firehose = server.client("firehose")
+    names = [make(firehose, bucket, Prefix="raw/", ProcessingConfiguration=LINES) for bucket in ("archive", "disk")]
+    sent = []
+    for round in range(4):
+        records = [f"{round}-{n}".encode() for n in range(500)]
+        for name in names:
+            put(firehose, name, records)
+        sent += records
+        if round % 2:
+            server.kill()
+            server.start()
+    eventually(lambda: sorted(lines(objects(remote, "their-bucket", "below/raw/").values())) == sorted(sent))
+
+    def on_disk():
+        return [file.read_bytes() for file in (tmp_path / "disk").rglob("*") if file.is_file()]
+
+    eventually(lambda: sorted(lines(on_disk())) == sorted(sent))
+    # While the other is away the records wait.
+    theirs.kill()
+    put(firehose, names[0], [b"later"])
+    eventually(lambda: figures(server, names[0])["failing"] == 1)
+    theirs.start()
+    eventually(lambda: b"later" in lines(objects(remote, "their-bucket").values()))
+    assert len(lines(objects(remote, "their-bucket").values())) == len(sent) + 1
+
+
+# What is seen of delivery streams
+
+
+def figures(server, name):
+    """The metrics of one delivery stream."""
+    with urllib.request.urlopen(f"{server.endpoint}/_catchment/metrics") as page:
+        text = page.read().decode()
+    found = re.findall(rf'^catchment_delivery_(\w+){{delivery_stream="{name}",region="us-east-1"}} (\d+)$', text, re.M)
+    return {metric: int(value) for metric, value in found}
+
+
+def test_metrics_and_the_table_tell_how_a_delivery_gets_on(server):
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    more = by_keys("{c: .c}", "!{partitionKeyFromQuery:c}/", **backup("missing", Prefix="source/"))
+    name = make(firehose, "lake", **more)
+    put(firehose, name, [b'{"c": "a"}'] * 10 + [b"bad"])
+    eventually(lambda: figures(server, name)["failed_records_total"] == 1)
+    shown = eventually(lambda: (found := figures(server, name))["records_total"] == 10 and found["failing"] and found)
+    assert shown["incoming_records_total"] == 11 and shown["incoming_bytes_total"] == 103
+    assert shown["objects_total"] == 2 and shown["bytes_total"] > 110 and shown["lost_records_total"] == 0
+    assert shown["backup_records_total"] == shown["lag_records"] == shown["buffered_records"] == 0
+    table = command(server, "deliveries").stdout.splitlines()
+    assert table[0].split() == "delivery stream region source destination delivered bytes failed lost buffered lag oldest last object error".split()
+    row = re.split(r" {2,}", table[1].strip())
+    assert row[:5] == [name, "us-east-1", "direct put", "s3://lake/!{partitionKeyFromQuery:c}/", "10"], row
+    assert row[-2].startswith("s3://lake/") and "backup: " in row[-1] and "missing" in row[-1], row
+    (whole,) = json.loads(command(server, "deliveries", "--json").stdout)
+    assert whole["failed_records"] == 1 and whole["destination"] == row[3]
+    s3.create_bucket(Bucket="missing")
+    shown = eventually(lambda: (found := figures(server, name))["backup_records_total"] == 11 and not found["failing"] and found)
+    assert shown["backup_bytes_total"] == 103
+
+
+def test_quotas_of_rate_hold_where_they_are_asked_for(new_server):
+    server = new_server("--limits=aws").start()
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    name = make(firehose, "lake", ProcessingConfiguration=LINES)
+    sent, refusals = [], collections.Counter()
+    for n in range(20):
+        records = [{"Data": b"%02d%03d" % (n, index) + b"x" * 8000} for index in range(500)]
+        answer = firehose.put_record_batch(DeliveryStreamName=name, Records=records)
+        failed = [entry for entry in answer["RequestResponses"] if "ErrorCode" in entry]
+        assert answer["FailedPutCount"] == len(failed)
+        assert all(entry == {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."} for entry in failed)
+        assert all(len(entry["RecordId"]) > 0 for entry in answer["RequestResponses"] if entry not in failed)
+        sent += [record["Data"] for record, entry in zip(records, answer["RequestResponses"]) if "RecordId" in entry]
+        refusals[bool(failed)] += 1
+    assert refusals[True] > 0 and len(sent) < 10_000
+    with pytest.raises(ClientError) as slow:
+        for _ in range(100):
+            firehose.put_record(DeliveryStreamName=name, Record={"Data": b"y" * 1_000_000})
+            sent.append(b"y" * 1_000_000)
+    error = slow.value.response
+    assert (error["Error"]["Code"], error["Error"]["Message"]) == ("ServiceUnavailableException", "Slow down.")
+    eventually(lambda: sorted(lines(objects(s3, "lake").values())) == sorted(sent))
+    with pytest.raises(ClientError) as slow:
+        for _ in range(20):
+            firehose.list_delivery_streams()
+    assert (slow.value.response["Error"]["Code"], slow.value.response["Error"]["Message"]) == ("ThrottlingException", "Rate exceeded")
+
+
+def test_thousands_of_partitions_do_not_fill_the_memory(server):
+    """Buffers that have no room in memory wait on the disk, and nothing of them is lost."""
+    firehose, s3 = server.client("firehose"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    late = {"SizeInMBs": 128, "IntervalInSeconds": 900}
+    name = make(firehose, "lake", **by_keys("{c: .c}", "c=!{partitionKeyFromQuery:c}/", BufferingHints=late))
+    rng = random.Random(1)
+    sent = collections.defaultdict(list)
+    for batch in range(240):
+        records = []
+        for n in range(500):
+            key = f"{rng.randrange(2000):04}"
+            sent[key].append(f"{batch}-{n}")
+            records.append({"Data": json.dumps({"c": key, "n": f"{batch}-{n}", "x": "x" * 700}).encode()})
+        firehose.put_record_batch(DeliveryStreamName=name, Records=records)
+    eventually(lambda: figures(server, name)["buffered_records"] == 120_000, seconds=120)
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    assert int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) < 256 << 10, status
+    soon = {"SizeInMBs": 64, "IntervalInSeconds": 0}
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+        ExtendedS3DestinationUpdate={"BufferingHints": soon},
+    )
+    eventually(lambda: figures(server, name)["records_total"] == 120_000, seconds=120)
+    found = objects(s3, "lake")
+    assert len(found) == 2000
+    for key, content in found.items():
+        assert [json.loads(line)["n"] for line in content.splitlines()] == sent[key[2:6]], key

@@ -6,57 +6,23 @@ The SDK speaks CBOR to Kinesis and HTTP/2, which no other SDK here does.
 import base64
 import hashlib
 import os
-import pathlib
-import shutil
 import subprocess
 
 import pytest
-from conftest import BINARY, eventually
+from conftest import eventually
+from java_programs import class_path
 from test_commands import command
 from test_kinesis import kinesis, numbers, read_shard, stream  # noqa: F401
 from test_kinesis_shards import Subscriber, consumer  # noqa: F401
 
-SOURCES = pathlib.Path(__file__).with_name("java")
-JAVA_RELEASE_MIN = 17
 CBOR, JSON, EVENTS = "application/x-amz-cbor-1.1", "application/x-amz-json-1.1", "application/vnd.amazon.eventstream"
 # The first run downloads the SDK.
 pytestmark = pytest.mark.timeout(600)
 
 
-def what_is_missing():
-    for tool in ("java", "javac", "mvn"):
-        if not shutil.which(tool):
-            return f"the Java tests need {tool}, which was not found: install a JDK (17 or newer) and Maven"
-    version = subprocess.run(["javac", "-version"], capture_output=True, text=True).stdout.split()[-1]
-    if int(version.split(".")[0]) < JAVA_RELEASE_MIN:
-        return f"the Java tests need a JDK of {JAVA_RELEASE_MIN} or newer, and this one is {version}"
-    return None
-
-
-def build(directory):
-    """Has Maven compile the programs and fetch what they need, unless it has done so for these very sources."""
-    sources = sorted(path for path in SOURCES.rglob("*") if path.is_file())
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    stamp = directory / "built.txt"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    shutil.rmtree(directory, ignore_errors=True)
-    maven = ["mvn", "--quiet", "--batch-mode", "compile", f"-Dbuild.dir={directory}"]
-    done = subprocess.run(maven, cwd=SOURCES, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    stamp.write_text(wanted)
-
-
 @pytest.fixture(scope="session")
 def programs():
-    """The class path of the programs. They are built beside the binary's profile, under the target directory."""
-    missing = what_is_missing()
-    if missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    target = pathlib.Path(BINARY).resolve().parents[1]
-    directory = pathlib.Path(os.environ.get("CATCHMENT_JAVA_BUILD") or target / "test-java")
-    build(directory)
-    return f"{directory}/classes:{directory}/lib/*"
+    return class_path("java")
 
 
 @pytest.fixture

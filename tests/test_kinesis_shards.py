@@ -31,6 +31,7 @@ def drain(kinesis, name, shard):
         found += answer["Records"]
         at = answer.get("NextShardIterator")
         assert bool(at) != ("ChildShards" in answer), "the end of a shard names its children"
+        assert at or not answer["Records"], "the end of a shard is a page of its own"
     return found, answer["ChildShards"]
 
 

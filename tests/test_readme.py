@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+from conftest import BINARY
+
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
 
@@ -18,7 +20,7 @@ def environment(server) -> dict:
     """The session's own exports, at this server's port."""
     exports = dict(re.findall(r"([A-Z_]+)=(\S+)", "\n".join(re.findall(r"^export .*$", session("bash"), flags=re.MULTILINE))))
     assert exports["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{pathlib.Path(sys.executable).parent}:{pathlib.Path(BINARY).parent}:{os.environ['PATH']}"
     return {**os.environ, **exports, "AWS_ENDPOINT_URL": server.endpoint, "AWS_PAGER": "", "PATH": path}
 
 

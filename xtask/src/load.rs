@@ -123,9 +123,13 @@ pub(crate) fn target(operation: &str) -> String {
 
 /// An awsJson request to Kinesis.
 pub(crate) fn request(operation: &str, body: &[u8]) -> Vec<u8> {
+    request_to(&target(operation), body)
+}
+
+/// An awsJson request to the service and operation that a target names.
+pub(crate) fn request_to(target: &str, body: &[u8]) -> Vec<u8> {
     let mut request = format!(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: {}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n",
-        target(operation),
+        "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: {target}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n",
         body.len()
     );
     for (name, value) in SIGNED {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::load::{Connection, request};
+use crate::load::{Connection, request_to, target};
 
 const START_MAX: Duration = Duration::from_secs(30);
 /// Between two tries whether it answers, so that trying takes nothing from its start.
@@ -48,11 +48,17 @@ impl Server {
         Ok(server)
     }
 
+    /// Calls Kinesis.
     pub(crate) fn call(&self, operation: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
+        self.call_to(&target(operation), body)
+    }
+
+    /// Calls the service and operation that a target names.
+    pub(crate) fn call_to(&self, target: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
         let mut connection = Connection::open(self.address)?;
-        let (status, answer) = connection.exchange(&request(operation, body.to_string().as_bytes()))?;
+        let (status, answer) = connection.exchange(&request_to(target, body.to_string().as_bytes()))?;
         if status != 200 {
-            bail!("{operation}: {status} {}", String::from_utf8_lossy(answer));
+            bail!("{target}: {status} {}", String::from_utf8_lossy(answer));
         }
         if answer.is_empty() {
             Ok(serde_json::Value::Null)

@@ -11,7 +11,7 @@ use engine_delivery::{Deliveries, DeliveryParts, DeliveryStatus};
 use engine_log::streams::{Kind, Mode, StreamError, Streams};
 use engine_log::{KeyState, KeyStore, Log, LogOptions, Partition};
 use engine_sql::{Engine, Settings};
-use protocol_aws::Gateway;
+use protocol_aws::{Gateway, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use service_athena::Athena;
@@ -22,6 +22,7 @@ use store_objects::Objects;
 
 use crate::cli::{Durability, LimitsProfile};
 use crate::config::Config;
+use crate::delivery_metrics;
 use crate::faults::Faults;
 use crate::metrics::{Metrics, describe, line};
 
@@ -93,6 +94,9 @@ impl Platform {
             Duration::from_millis(config.state_delay_ms),
         )
         .context("could not open the streams")?;
+        if let Some(failure) = log.status().tier_failure {
+            tracing::warn!("{failure}: give it with --tier");
+        }
         let catalog = Catalog::new(meta.clone(), clock.clone());
 
         let parts = DeliveryParts {
@@ -103,6 +107,8 @@ impl Platform {
             clock: clock.clone(),
             random: random.clone(),
             tasks: tasks.clone(),
+            remote_buckets: Arc::new(config.remote_buckets().context("could not use the remote buckets")?),
+            spill: data_dir.join("spill"),
         };
         let deliveries = Deliveries::open(parts).context("could not open the delivery streams")?;
 
@@ -122,6 +128,10 @@ impl Platform {
         if config.limits == LimitsProfile::Aws {
             kinesis = kinesis.with_limits();
         }
+        let mut firehose = Firehose::new(deliveries.clone());
+        if config.limits == LimitsProfile::Aws {
+            firehose = firehose.with_limits();
+        }
         let s3 = S3Service::new(objects.clone(), random.clone());
         let answering = s3.clone();
         let faults = Faults::new(random.clone());
@@ -131,7 +141,7 @@ impl Platform {
             .authentication(config.authentication()?)
             .guard(faults.guard())
             .service(service_athena::service(athena))
-            .service(service_firehose::service(Firehose::new(deliveries.clone())))
+            .service(service_firehose::service(firehose))
             .service(service_glue::service(service_glue::Glue::new(catalog.clone())))
             .service(service_kinesis::service(kinesis))
             .service(service_sts::service())
@@ -189,12 +199,12 @@ impl Platform {
     /// What `catchment status` shows.
     pub(crate) fn status(&self) -> Value {
         let log = self.log.status();
-        let services = self.gateway.services().into_iter().map(|service| {
-            let (built, modelled) = (service.operations().len(), service.model().operations.len());
-            (
-                service.name().to_owned(),
-                json!({ "operations": built, "modelled": modelled }),
-            )
+        let services = self.gateway.services().into_iter();
+        let services = services.map(|service| (service.name(), service.operations().len(), Some(service.model())));
+        let s3 = ("s3", service_s3::IMPLEMENTED.len(), Model::get("s3"));
+        let services = services.chain([s3]).map(|(name, built, model)| {
+            let modelled = model.map_or(0, |model| model.operations.len());
+            (name.to_owned(), json!({ "operations": built, "modelled": modelled }))
         });
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -227,10 +237,11 @@ impl Platform {
         let data = streams.iter().filter(|stream| stream.id.kind == Kind::Data);
         data.map(|stream| {
             let partitions = stream.partitions().iter().map(Partition::status);
-            let (mut records, mut bytes, mut oldest_ms) = (0, 0, None);
+            let (mut records, mut bytes, mut tiered_bytes, mut oldest_ms) = (0, 0, 0, None);
             for partition in partitions {
                 records += partition.end_offset;
                 bytes += partition.bytes;
+                tiered_bytes += partition.tiered_bytes;
                 oldest_ms = oldest_ms.into_iter().chain(partition.oldest_arrival_ms).min();
             }
             json!({
@@ -248,61 +259,11 @@ impl Platform {
                 "retention_hours": stream.retention_hours,
                 "records": records,
                 "bytes": bytes,
+                "tiered_bytes": tiered_bytes,
                 "oldest_ms": oldest_ms,
             })
         })
         .collect()
-    }
-
-    fn delivery_metrics(&self, out: &mut String) {
-        type Figure = (&'static str, &'static str, &'static str, fn(&DeliveryStatus) -> u64);
-        const FIGURES: [Figure; 5] = [
-            (
-                "catchment_delivery_lag_records",
-                "gauge",
-                "Records in the log that are not read yet.",
-                |s| s.lag_records,
-            ),
-            (
-                "catchment_delivery_buffered_bytes",
-                "gauge",
-                "Bytes that wait in buffers.",
-                |s| s.buffered_bytes as u64,
-            ),
-            (
-                "catchment_delivery_records_total",
-                "counter",
-                "Records delivered since the start.",
-                |s| s.delivered_records,
-            ),
-            (
-                "catchment_delivery_failed_records_total",
-                "counter",
-                "Records under the error prefix.",
-                |s| s.failed_records,
-            ),
-            (
-                "catchment_delivery_failing",
-                "gauge",
-                "1 while the last attempt failed.",
-                |s| u64::from(s.last_error.is_some()),
-            ),
-        ];
-        let all = self.deliveries.status();
-        for (name, kind, help, value) in FIGURES {
-            describe(out, name, kind, help);
-            for status in &all {
-                line(
-                    out,
-                    name,
-                    &[
-                        ("delivery_stream", &status.name),
-                        ("region", status.scope.region.as_str()),
-                    ],
-                    value(status),
-                );
-            }
-        }
     }
 
     /// The page that Prometheus reads.
@@ -359,7 +320,7 @@ impl Platform {
             describe(&mut out, name, kind, help);
             line(&mut out, name, &[], value);
         }
-        self.delivery_metrics(&mut out);
+        delivery_metrics::render(&self.deliveries.status(), self.deliveries.clock().now_ms(), &mut out);
         describe(
             &mut out,
             "catchment_uptime_seconds",
@@ -392,6 +353,10 @@ fn delivery_status(status: &DeliveryStatus) -> Value {
         "name": status.name,
         "account": status.scope.account,
         "region": status.scope.region,
+        "source": status.source,
+        "destination": status.destination,
+        "incoming_records": status.incoming_records,
+        "incoming_bytes": status.incoming_bytes,
         "lag_records": status.lag_records,
         "buffered_records": status.buffered_records,
         "buffered_bytes": status.buffered_bytes,
@@ -399,6 +364,10 @@ fn delivery_status(status: &DeliveryStatus) -> Value {
         "delivered_objects": status.delivered_objects,
         "delivered_bytes": status.delivered_bytes,
         "failed_records": status.failed_records,
+        "failed_attempts": status.failed_attempts,
+        "lost_records": status.lost_records,
+        "backed_up_records": status.backed_up_records,
+        "oldest_ms": status.oldest_ms,
         "last_object": status.last_object,
         "last_error": status.last_error,
     })

@@ -1,6 +1,6 @@
 //! What the command line understands.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -28,12 +28,15 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Show what a running server is doing. Fails where it takes no writes.
     Status(StatusArguments),
-    /// Put lines into a Kinesis stream, from files or standard input.
+    /// Put lines into a Kinesis stream, from files or standard input. What is refused for its rate, or by a server
+    /// that is not well, is put again for a while, as SDKs do.
     Put(PutArguments),
     /// Follow a Kinesis stream: print records as they come, through splits and merges of shards.
     Tail(TailArguments),
     /// Show the Kinesis streams of a running server.
     Streams(StreamsArguments),
+    /// Show the Firehose delivery streams of a running server.
+    Deliveries(DeliveriesArguments),
     /// Make chosen operations on chosen streams fail or take longer, to test producers and consumers.
     Faults(FaultsArguments),
     /// Show the keys that streams are encrypted with, and say what one may be used for.
@@ -54,7 +57,7 @@ pub(crate) enum Command {
 #[derive(Args, Default, Clone)]
 pub(crate) struct ServeArguments {
     /// The address to listen on. Anything but loopback needs access keys. [default: 127.0.0.1:4566]
-    #[arg(long, value_name = "ADDRESS:PORT", env = "CATCHMENT_LISTEN")]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "CATCHMENT_LISTEN", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Where everything is kept. [default: catchment-data]
     #[arg(long, value_name = "DIRECTORY", env = "CATCHMENT_DATA_DIR")]
@@ -181,15 +184,25 @@ pub(crate) struct ServerArguments {
     pub secret_access_key: Option<String>,
 }
 
+/// An address, also by a name such as `localhost`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    found.next().ok_or_else(|| "it is the name of no address".to_owned())
+}
+
+/// The region given, or that of the environment.
+pub(crate) fn region(given: Option<&str>) -> String {
+    let in_environment = || std::env::var("AWS_DEFAULT_REGION").ok();
+    let region = given.map(str::to_owned).or_else(in_environment);
+    region
+        .filter(|region| !region.is_empty())
+        .unwrap_or_else(|| "us-east-1".to_owned())
+}
+
 impl ServerArguments {
     pub(crate) fn client(&self) -> Client {
-        let given = self.region.clone();
-        let region = given.or_else(|| {
-            std::env::var("AWS_DEFAULT_REGION")
-                .ok()
-                .filter(|region| !region.is_empty())
-        });
-        let client = Client::new(&self.server.endpoint).with_region(region.as_deref().unwrap_or("us-east-1"));
+        let region = region(self.region.as_deref());
+        let client = Client::new(&self.server.endpoint).with_region(&region);
         match (&self.access_key_id, &self.secret_access_key) {
             (Some(id), Some(secret)) => client.with_key(id, secret),
             _ => client,
@@ -226,14 +239,15 @@ pub(crate) struct TailArguments {
     /// Where to begin: `latest`, `oldest`, a time as 2026-01-31T12:00:00Z, or so long ago as 30s, 15m, 2h, 1d.
     #[arg(long, value_name = "PLACE", default_value = "latest")]
     pub from: String,
-    /// Print the data of records only, a line each.
+    /// Print the data of records only, a line each, byte for byte as they were put. Without it JSON is shown as JSON,
+    /// so that numbers beyond 64 bits are rounded and of members of one name the last is shown.
     #[arg(long, conflicts_with = "pretty")]
     pub raw: bool,
     /// Indent the JSON, as is done on a terminal.
     #[arg(long)]
     pub pretty: bool,
     /// End after so many records.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End at the tip instead of waiting for more.
     #[arg(long)]
@@ -252,6 +266,15 @@ pub(crate) struct StreamsArguments {
 }
 
 #[derive(Args)]
+pub(crate) struct DeliveriesArguments {
+    #[command(flatten)]
+    pub server: Endpoint,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct FaultsArguments {
     #[command(flatten)]
     pub server: Endpoint,
@@ -259,10 +282,19 @@ pub(crate) struct FaultsArguments {
     pub command: Option<FaultsCommand>,
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
+}
+
 #[derive(Subcommand)]
 pub(crate) enum FaultsCommand {
     /// Show what is set, and how often it has hit.
-    List,
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Set a fault.
     Add(FaultArguments),
     /// Remove a fault, or all.
@@ -293,8 +325,8 @@ pub(crate) enum KeysCommand {
         /// The account of the streams. [default: 000000000000]
         #[arg(long)]
         account: Option<String>,
-        /// The region of the streams. [default: us-east-1]
-        #[arg(long)]
+        /// The region of the streams. [default: AWS_REGION, AWS_DEFAULT_REGION or us-east-1]
+        #[arg(long, env = "AWS_REGION", hide_env = true)]
         region: Option<String>,
     },
 }
@@ -335,16 +367,16 @@ pub(crate) struct FaultArguments {
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,
     /// Fail single records of PutRecords or PutRecordBatch, not the call; --rate and --count are of records then.
-    #[arg(long, requires = "error")]
+    #[arg(long, requires_all = ["error", "operation"])]
     pub each_record: bool,
     /// The share of calls that it hits, from 0 to 1.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
     pub rate: f64,
     /// How long the call waits first, in milliseconds.
     #[arg(long, value_name = "MS")]
     pub delay_ms: Option<u64>,
     /// After how many calls it ends.
-    #[arg(long, value_name = "CALLS")]
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
 

@@ -1,11 +1,12 @@
 //! A small client: our own commands speak to a server as any AWS client does.
 
+use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base::Clock;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -50,6 +51,31 @@ pub(crate) const KINESIS: JsonService = JsonService {
     target: "Kinesis_20131202",
 };
 
+/// A service's answer that is an error.
+#[derive(Debug)]
+pub(crate) struct ServiceError {
+    operation: String,
+    status: StatusCode,
+    code: String,
+    message: String,
+}
+
+impl ServiceError {
+    /// Whether SDKs call again after it: the service is too busy, or not well.
+    pub(crate) fn is_passing(&self) -> bool {
+        let passing = ["Throttl", "ThroughputExceeded", "Unavailable", "InternalFailure"];
+        self.status.is_server_error() || passing.iter().any(|part| self.code.contains(part))
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.operation, self.code, self.message)
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
 impl Client {
     /// Signs with a region and a key of our own, whatever the environment has for other servers.
     pub(crate) fn new(endpoint: &str) -> Self {
@@ -73,7 +99,7 @@ impl Client {
         self
     }
 
-    /// Calls an operation of awsJson. The service's own error becomes the error's text.
+    /// Calls an operation of awsJson. The service's own error is a [`ServiceError`].
     pub(crate) async fn call(&self, service: JsonService, operation: &str, input: &Value) -> Result<Value> {
         self.call_bytes(service, operation, Bytes::from(serde_json::to_vec(input)?))
             .await
@@ -107,7 +133,13 @@ impl Client {
         } else {
             text("Message")
         };
-        bail!("{operation}: {}: {message}", text("__type"))
+        let error = ServiceError {
+            operation: operation.to_owned(),
+            status,
+            code: text("__type"),
+            message,
+        };
+        Err(error.into())
     }
 
     /// Puts an object, or makes a bucket where `path` names one: `/bucket/key`, percent-encoded.
@@ -124,7 +156,7 @@ impl Client {
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = format!("{}{path}", self.endpoint).parse()?;
+        *request.uri_mut() = self.uri(path)?;
         let host = request
             .uri()
             .authority()
@@ -134,6 +166,17 @@ impl Client {
             .headers_mut()
             .insert(header::HOST, HeaderValue::from_str(&host)?);
         Ok(request)
+    }
+
+    fn uri(&self, path: &str) -> Result<Uri> {
+        let endpoint = &self.endpoint;
+        ensure!(
+            endpoint.starts_with("http://"),
+            "the endpoint {endpoint:?} does not begin with http://: these commands call by plain HTTP, which a server \
+             takes on the port that it takes TLS on"
+        );
+        let uri = format!("{endpoint}{path}").parse();
+        uri.with_context(|| format!("{endpoint:?} is no endpoint, such as http://127.0.0.1:4566"))
     }
 
     fn sign(&self, request: &mut Request<Full<Bytes>>, service: &str, body: &[u8]) {
@@ -165,7 +208,7 @@ impl Client {
     async fn own_bytes(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = format!("{}{path}", self.endpoint).parse()?;
+        *request.uri_mut() = self.uri(path)?;
         let (status, bytes) = self.send(request).await?;
         if !status.is_success() {
             bail!(

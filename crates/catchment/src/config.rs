@@ -1,5 +1,6 @@
 //! The effective settings: defaults, then the file, then the environment, then the flags.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,10 @@ pub(crate) struct Config {
     /// `KEY=VALUE`.
     pub tier_options: Vec<String>,
     pub connections_max: usize,
+    /// Buckets of somebody else that delivery streams may write to, by name: `url`, and options as the tier has them.
+    /// In the file only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub remote_buckets: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Default for Config {
@@ -57,6 +62,7 @@ impl Default for Config {
             tier: None,
             tier_options: Vec::new(),
             connections_max: 10_000,
+            remote_buckets: BTreeMap::new(),
         }
     }
 }
@@ -158,6 +164,21 @@ impl Config {
         Ok(opened.transpose()?)
     }
 
+    /// The places that `remote_buckets` names.
+    pub(crate) fn remote_buckets(&self) -> Result<BTreeMap<String, Remote>> {
+        let all = self.remote_buckets.iter();
+        let opened = all.map(|(name, options)| {
+            let url = options
+                .get("url")
+                .with_context(|| format!("remote_buckets.{name} has no url"))?;
+            let options = options.iter().filter(|(key, _)| *key != "url");
+            let options = options.map(|(key, value)| (key.as_str(), value.as_str()));
+            let remote = Remote::open(url, options).with_context(|| format!("remote_buckets.{name}"))?;
+            Ok((name.clone(), remote))
+        });
+        opened.collect()
+    }
+
     /// The settings as TOML, with the secrets hidden.
     pub(crate) fn print(&self) -> Result<String> {
         let mut shown = self.clone();
@@ -173,6 +194,11 @@ impl Config {
         for option in &mut shown.tier_options {
             if let Some((key, _)) = option.split_once('=').filter(|(key, _)| !is_public(key)) {
                 *option = format!("{key}=****");
+            }
+        }
+        for (key, value) in shown.remote_buckets.values_mut().flatten() {
+            if key != "url" && !is_public(key) {
+                "****".clone_into(value);
             }
         }
         Ok(toml::to_string(&shown)?)

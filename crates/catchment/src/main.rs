@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod delivery_metrics;
 mod demo;
 mod faults;
 mod logs;

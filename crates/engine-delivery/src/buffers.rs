@@ -1,14 +1,16 @@
 //! Records that wait for their object, by buffer key.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::Millis;
-use engine_log::Record;
 
 use crate::checkpoint::Range;
 use crate::error_document::ErrorType;
+use crate::spill::{Extent, Spill};
 
 /// Which buffer a record belongs to: the records of one buffer share their place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,8 +47,8 @@ impl BufferKey {
     }
 }
 
-/// The memory that the buffers of all delivery streams share. Nobody waits for room: who finds none writes early
-/// what it holds itself, and reads one page at least, so that every delivery stream gets on.
+/// The memory that the buffers of all delivery streams share. Nobody waits for room: who finds none spills what it holds
+/// itself, and reads one page at least, so that every delivery stream gets on.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
     taken: Arc<AtomicUsize>,
@@ -71,11 +73,14 @@ impl Room {
     }
 }
 
-/// Records one behind the other in one piece of memory.
+/// Records that share a place, in the order in which they were read.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    data: Vec<u8>,
-    entries: Vec<Entry>,
+    parts: Vec<Part>,
+    records: usize,
+    bytes: usize,
+    /// What stands between records when they are written.
+    delimiter_bytes: usize,
     /// When the first of them was put here, by our clock.
     pub since_ms: Millis,
     /// When the oldest of them arrived in the log.
@@ -92,29 +97,83 @@ impl Drop for Buffer {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Entry {
-    end: usize,
-    offset: u64,
-    arrival_ms: Millis,
-    /// Why it is in an error buffer.
-    reason: Option<Box<str>>,
+/// Records with a head before each.
+#[derive(Debug)]
+enum Part {
+    Memory(Vec<u8>),
+    Spilled(Extent),
 }
 
-/// A record in a buffer.
-#[derive(Debug, Clone, Copy)]
+/// A new part begins when one has so many bytes, so that what is spilled comes back in pieces.
+const PART_BYTES: usize = 4 << 20;
+
+/// A record in a buffer, or a piece of one.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Held<'b> {
     pub data: &'b [u8],
     pub offset: u64,
+    /// Which piece of its record it is.
+    pub piece: u32,
     pub arrival_ms: Millis,
+    /// Why it is in an error buffer.
     pub reason: Option<&'b str>,
 }
 
+impl<'b> Held<'b> {
+    const HEAD_BYTES: usize = 28;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let reason = self.reason.unwrap_or_default();
+        out.extend_from_slice(&(self.data.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(reason.len() as u32).to_le_bytes());
+        out.extend_from_slice(&self.piece.to_le_bytes());
+        out.extend_from_slice(&self.offset.to_le_bytes());
+        out.extend_from_slice(&self.arrival_ms.to_le_bytes());
+        out.extend_from_slice(self.data);
+        out.extend_from_slice(reason.as_bytes());
+    }
+
+    /// The first record of a part and what is behind it.
+    fn read(part: &'b [u8]) -> Option<(Self, &'b [u8])> {
+        let (data_bytes, rest) = part.split_first_chunk()?;
+        let (reason_bytes, rest) = rest.split_first_chunk()?;
+        let (piece, rest) = rest.split_first_chunk()?;
+        let (offset, rest) = rest.split_first_chunk()?;
+        let (arrival_ms, rest) = rest.split_first_chunk()?;
+        let (data, rest) = rest.split_at_checked(u32::from_le_bytes(*data_bytes) as usize)?;
+        let (reason, rest) = rest.split_at_checked(u32::from_le_bytes(*reason_bytes) as usize)?;
+        let held = Self {
+            data,
+            offset: u64::from_le_bytes(*offset),
+            piece: u32::from_le_bytes(*piece),
+            arrival_ms: Millis::from_le_bytes(*arrival_ms),
+            reason: std::str::from_utf8(reason).ok().filter(|reason| !reason.is_empty()),
+        };
+        Some((held, rest))
+    }
+}
+
+/// The records of a part, in memory.
+pub(crate) struct Loaded<'b>(Cow<'b, [u8]>);
+
+impl Loaded<'_> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = Held<'_>> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (held, behind) = Held::read(rest)?;
+            rest = behind;
+            Some(held)
+        })
+    }
+}
+
 impl Buffer {
-    pub(crate) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room, delimiter_bytes: usize) -> Self {
         Self {
-            data: Vec::new(),
-            entries: Vec::new(),
+            parts: Vec::new(),
+            records: 0,
+            bytes: 0,
+            delimiter_bytes,
             since_ms: 0,
             oldest_ms: 0,
             ranges: Vec::new(),
@@ -129,21 +188,24 @@ impl Buffer {
     }
 
     /// Takes a record and tells whether it is the first of its partition.
-    pub(crate) fn push(&mut self, partition: u64, record: &Record, reason: Option<Box<str>>, now_ms: Millis) -> bool {
-        self.take_room(size_of::<Entry>() + record.data.len() + reason.as_ref().map_or(0, |reason| reason.len()));
-        if self.entries.is_empty() {
+    pub(crate) fn push(&mut self, partition: u64, held: Held<'_>, now_ms: Millis) -> bool {
+        if self.records == 0 {
             self.since_ms = now_ms;
-            self.oldest_ms = record.arrival_ms;
+            self.oldest_ms = held.arrival_ms;
         }
-        self.oldest_ms = self.oldest_ms.min(record.arrival_ms);
-        self.data.extend_from_slice(&record.data);
-        self.entries.push(Entry {
-            end: self.data.len(),
-            offset: record.offset,
-            arrival_ms: record.arrival_ms,
-            reason,
-        });
-        let next = record.offset + 1;
+        self.oldest_ms = self.oldest_ms.min(held.arrival_ms);
+        self.take_room(Held::HEAD_BYTES + held.data.len() + held.reason.map_or(0, str::len));
+        match self.parts.last_mut() {
+            Some(Part::Memory(part)) if part.len() < PART_BYTES => held.write(part),
+            _ => {
+                let mut part = Vec::new();
+                held.write(&mut part);
+                self.parts.push(Part::Memory(part));
+            }
+        }
+        self.records += 1;
+        self.bytes += held.data.len() + self.delimiter_bytes;
+        let next = held.offset + 1;
         match self.ranges.iter_mut().find(|range| range.partition == partition) {
             Some(range) => {
                 range.to = next;
@@ -152,7 +214,7 @@ impl Buffer {
             None => {
                 self.ranges.push(Range {
                     partition,
-                    from: record.offset,
+                    from: held.offset,
                     to: next,
                 });
                 true
@@ -160,27 +222,34 @@ impl Buffer {
         }
     }
 
-    /// Bytes of records.
+    /// Bytes of records, with what stands between them.
     pub(crate) fn bytes(&self) -> usize {
-        self.data.len()
+        self.bytes
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.records
     }
 
-    pub(crate) fn records(&self) -> impl Iterator<Item = Held<'_>> {
-        let mut start = 0;
-        self.entries.iter().map(move |entry| {
-            let data = &self.data[start..entry.end];
-            start = entry.end;
-            Held {
-                data,
-                offset: entry.offset,
-                arrival_ms: entry.arrival_ms,
-                reason: entry.reason.as_deref(),
-            }
+    /// The records, part by part. Reads those that were spilled.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = io::Result<Loaded<'_>>> {
+        self.parts.iter().map(|part| match part {
+            Part::Memory(part) => Ok(Loaded(Cow::Borrowed(part))),
+            Part::Spilled(extent) => Ok(Loaded(Cow::Owned(extent.read()?))),
         })
+    }
+
+    /// Moves the records out of memory.
+    fn spill(&mut self, spill: &mut Spill) -> io::Result<()> {
+        for part in &mut self.parts {
+            if let Part::Memory(records) = part {
+                let (extent, bytes) = (spill.write(records)?, records.len());
+                *part = Part::Spilled(extent);
+                self.memory_bytes -= bytes;
+                self.room.taken.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -197,6 +266,7 @@ pub(crate) struct Buffers {
     /// What buffers are told apart by: how many were there before.
     numbers: u64,
     room: Room,
+    delimiter_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -206,7 +276,7 @@ struct Waiting {
 }
 
 impl Buffers {
-    pub(crate) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room, delimiter_bytes: usize) -> Self {
         Self {
             by_key: HashMap::new(),
             by_age: BTreeMap::new(),
@@ -216,12 +286,17 @@ impl Buffers {
             bytes: 0,
             numbers: 0,
             room,
+            delimiter_bytes,
         }
     }
 
-    pub(crate) fn push(&mut self, key: BufferKey, partition: u64, record: &Record, now_ms: Millis) {
+    pub(crate) fn push(&mut self, key: BufferKey, partition: u64, held: Held<'_>, now_ms: Millis) {
         // The reason of an error belongs to the record and not to the buffer.
         let (key, reason) = key.apart();
+        let held = Held {
+            reason: reason.as_deref(),
+            ..held
+        };
         let key = match self.by_key.get_key_value(&key) {
             Some((key, _)) => key.clone(),
             None => self.begin(key, now_ms),
@@ -229,23 +304,23 @@ impl Buffers {
         let Some(waiting) = self.by_key.get_mut(&key) else {
             return;
         };
-        let number = waiting.number;
-        self.by_size.remove(&(waiting.buffer.bytes(), number));
-        if waiting.buffer.push(partition, record, reason, now_ms) {
+        let (number, before) = (waiting.number, waiting.buffer.bytes());
+        self.by_size.remove(&(before, number));
+        if waiting.buffer.push(partition, held, now_ms) {
             self.first_offsets
                 .entry(partition)
                 .or_default()
-                .insert((record.offset, number));
+                .insert((held.offset, number));
         }
+        self.bytes += waiting.buffer.bytes() - before;
         self.by_size.insert((waiting.buffer.bytes(), number), key);
-        self.bytes += record.data.len();
         self.records += 1;
     }
 
     fn begin(&mut self, key: BufferKey, now_ms: Millis) -> Arc<BufferKey> {
         let (key, number) = (Arc::new(key), self.numbers);
         self.numbers += 1;
-        let mut buffer = Buffer::new(self.room.clone());
+        let mut buffer = Buffer::new(self.room.clone(), self.delimiter_bytes);
         buffer.take_room(size_of::<Waiting>() + key.bytes());
         self.by_age.insert((now_ms, number), key.clone());
         self.by_key.insert(key.clone(), Waiting { number, buffer });
@@ -323,6 +398,12 @@ impl Buffers {
         Some(buffer)
     }
 
+    /// Moves all records out of memory. Where that fails, those that could not be moved stay.
+    pub(crate) fn spill(&mut self, spill: &mut Spill) -> io::Result<()> {
+        let mut buffers = self.by_key.values_mut().map(|waiting| &mut waiting.buffer);
+        buffers.try_for_each(|buffer| buffer.spill(spill))
+    }
+
     /// The first offset of a partition that waits in any buffer.
     pub(crate) fn first_offset(&self, partition: u64) -> Option<u64> {
         self.first_offsets.get(&partition)?.first().map(|(offset, _)| *offset)
@@ -331,18 +412,15 @@ impl Buffers {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
-    fn record(offset: u64, data: &str) -> Record {
-        Record {
+    fn record(offset: u64, data: &str) -> Held<'_> {
+        Held {
+            data: data.as_bytes(),
             offset,
+            piece: 0,
             arrival_ms: 1_000 + offset as Millis,
-            key: Bytes::new(),
-            explicit_hash_key: None,
-            data: Bytes::copy_from_slice(data.as_bytes()),
-            is_encrypted: false,
+            reason: None,
         }
     }
 
@@ -352,11 +430,11 @@ mod tests {
 
     #[test]
     fn buffers_are_found_by_age_and_size_and_bound_the_low_mark() {
-        let mut buffers = Buffers::new(Room::new(usize::MAX));
-        buffers.push(key("a"), 1, &record(5, "xx"), 10);
-        buffers.push(key("b"), 1, &record(6, "xxxxx"), 20);
-        buffers.push(key("a"), 2, &record(9, "x"), 30);
-        buffers.push(key("c"), 2, &record(8, "x"), 40);
+        let mut buffers = Buffers::new(Room::new(usize::MAX), 0);
+        buffers.push(key("a"), 1, record(5, "xx"), 10);
+        buffers.push(key("b"), 1, record(6, "xxxxx"), 20);
+        buffers.push(key("a"), 2, record(9, "x"), 30);
+        buffers.push(key("c"), 2, record(8, "x"), 40);
         assert_eq!((buffers.len(), buffers.records(), buffers.bytes()), (3, 4, 9));
         assert_eq!((buffers.first_offset(1), buffers.first_offset(2)), (Some(5), Some(8)));
         assert_eq!(buffers.due(100, 10, 30, 9), [key("a"), key("b")]);
@@ -376,15 +454,15 @@ mod tests {
     }
 
     #[test]
-    fn entries_keys_and_reasons_take_room_until_the_buffer_ends() {
-        let room = Room::new(8_000);
-        let mut buffers = Buffers::new(room.clone());
+    fn records_heads_keys_and_reasons_take_room_until_the_buffer_ends() {
+        let room = Room::new(6_000);
+        let mut buffers = Buffers::new(room.clone(), 0);
         for offset in 0..100 {
-            let reason = BufferKey::Error(ErrorType::MetadataExtractionFailed, "why ".repeat(10));
-            buffers.push(reason, 1, &record(offset, ""), 0);
+            let reason = BufferKey::Error(ErrorType::MetadataExtraction, "why ".repeat(10));
+            buffers.push(reason, 1, record(offset, ""), 0);
         }
         assert!(
-            room.taken_bytes() >= 100 * (40 + size_of::<Entry>()),
+            room.taken_bytes() >= 100 * (40 + Held::HEAD_BYTES),
             "{}",
             room.taken_bytes()
         );
@@ -394,5 +472,46 @@ mod tests {
         assert!(room.is_full(), "what is being written is in memory still");
         drop(buffer);
         assert_eq!(room.taken_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_spilled_comes_back_in_order_and_takes_no_room() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut spill = Spill::new(dir.path().to_owned());
+        let room = Room::new(usize::MAX);
+        let mut buffers = Buffers::new(room.clone(), 1);
+        let text = "x".repeat(PART_BYTES / 3);
+        let error = || BufferKey::Error(ErrorType::MetadataExtraction, "why".to_owned());
+        for offset in 0..10 {
+            buffers.push(key("a"), 1, record(offset, &text), 0);
+            buffers.push(error(), 1, record(offset, "bad"), 0);
+            if offset % 4 == 3 {
+                buffers.spill(&mut spill).expect("spills");
+                assert!(room.taken_bytes() < 1_000, "{}", room.taken_bytes());
+            }
+        }
+        assert_eq!(
+            std::fs::read_dir(dir.path()).expect("reads").count(),
+            0,
+            "no names are left"
+        );
+        let all = |buffer: &Buffer| {
+            let mut found = Vec::new();
+            for part in buffer.parts() {
+                let part = part.expect("loads");
+                found.extend(
+                    part.records()
+                        .map(|held| (held.offset, held.data.len(), held.reason.map(str::to_owned))),
+                );
+            }
+            found
+        };
+        let buffer = buffers.take(&key("a")).expect("is there");
+        let expect: Vec<_> = (0..10).map(|offset| (offset, text.len(), None)).collect();
+        assert_eq!(all(&buffer), expect);
+        assert_eq!(buffer.bytes(), 10 * (text.len() + 1));
+        let errors = buffers.take(&BufferKey::Error(ErrorType::MetadataExtraction, String::new()));
+        let expect: Vec<_> = (0..10).map(|offset| (offset, 3, Some("why".to_owned()))).collect();
+        assert_eq!(all(&errors.expect("is there")), expect);
     }
 }

@@ -4,7 +4,7 @@ use base::Millis;
 use engine_catalog::Table;
 use engine_formats::{JsonDecoder, Rejected, arrow_schema, write_parquet};
 
-use crate::buffers::{Buffer, Held};
+use crate::buffers::{Buffer, Held, Loaded};
 use crate::error_document::{self, CatalogTable, ErrorType, Failed};
 use crate::spec::{Conversion, DeliverySpec};
 
@@ -28,10 +28,12 @@ pub(crate) fn of_records(
         return convert(conversion, table, buffer, now_ms);
     }
     let delimiter = spec.delimiter.as_deref().unwrap_or_default().as_bytes();
-    let mut joined = Vec::with_capacity(buffer.bytes() + buffer.len() * delimiter.len());
-    for record in buffer.records() {
-        joined.extend_from_slice(record.data);
-        joined.extend_from_slice(delimiter);
+    let mut joined = Vec::with_capacity(buffer.bytes());
+    for part in buffer.parts() {
+        for record in part.map_err(not_read)?.records() {
+            joined.extend_from_slice(record.data);
+            joined.extend_from_slice(delimiter);
+        }
     }
     let object = spec
         .compression
@@ -46,7 +48,11 @@ pub(crate) fn of_records(
 fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Millis) -> Result<Content, String> {
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
     let decoder = JsonDecoder::new(schema, conversion.json.clone());
-    let held: Vec<Held<'_>> = buffer.records().collect();
+    let parts = buffer
+        .parts()
+        .collect::<Result<Vec<Loaded<'_>>, _>>()
+        .map_err(not_read)?;
+    let held: Vec<Held<'_>> = parts.iter().flat_map(Loaded::records).collect();
     let records: Vec<&[u8]> = held.iter().map(|record| record.data).collect();
     let (batch, rejected) = decoder.decode(&records).map_err(|error| error.to_string())?;
     let mut content = Content::default();
@@ -65,11 +71,12 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
         let record = &held[fault.index];
         let (code, message) = why_not_converted(record.data, &fault);
         let failed = Failed {
+            attempts: 1,
             arrival_ms: record.arrival_ms,
             data: record.data,
             code,
             message: &message,
-            conversion: Some((record.offset, &named)),
+            conversion: Some((record.offset, record.piece, &named)),
         };
         error_document::write(&failed, now_ms, &mut content.errors);
     }
@@ -94,22 +101,31 @@ fn why_not_converted(record: &[u8], fault: &Rejected) -> (&'static str, String) 
 }
 
 /// Makes the documents of a buffer of records that failed each for its own reason, or for the one given.
-pub(crate) fn of_failures(kind: ErrorType, reason: &str, buffer: &Buffer, now_ms: Millis) -> Vec<u8> {
+pub(crate) fn of_failures(kind: ErrorType, reason: &str, buffer: &Buffer, now_ms: Millis) -> Result<Vec<u8>, String> {
     let code = match kind {
-        ErrorType::MetadataExtractionFailed => "DynamicPartitioning.MetadataExtractionFailed",
-        ErrorType::FormatConversionFailed => "DataFormatConversion.MalformedData",
+        ErrorType::MetadataExtraction => "DynamicPartitioning.MetadataExtractionFailed",
+        ErrorType::FormatConversion => "DataFormatConversion.MalformedData",
+        ErrorType::Decompression => "Decompression.Failed",
+        ErrorType::HttpEndpoint => "HttpEndpoint.DestinationException",
     };
     let mut object = Vec::new();
-    for record in buffer.records() {
-        let message = record.reason.unwrap_or(reason);
-        let failed = Failed {
-            arrival_ms: record.arrival_ms,
-            data: record.data,
-            code,
-            message,
-            conversion: None,
-        };
-        error_document::write(&failed, now_ms, &mut object);
+    for part in buffer.parts() {
+        for record in part.map_err(not_read)?.records() {
+            let message = record.reason.unwrap_or(reason);
+            let failed = Failed {
+                attempts: 1,
+                arrival_ms: record.arrival_ms,
+                data: record.data,
+                code,
+                message,
+                conversion: None,
+            };
+            error_document::write(&failed, now_ms, &mut object);
+        }
     }
-    object
+    Ok(object)
+}
+
+fn not_read(error: std::io::Error) -> String {
+    format!("records that were spilled could not be read: {error}")
 }

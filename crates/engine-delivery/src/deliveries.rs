@@ -1,31 +1,33 @@
 //! All delivery streams: made, found, changed, fed and removed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::{Clock, Millis, Random, Scope, Tasks};
 use bytes::Bytes;
 use engine_catalog::Catalog;
+use engine_log::LogError;
 use engine_log::streams::{Kind, NewStream, Stream, StreamError, StreamId, Streams};
-use engine_log::{Batch, LogError};
 use parking_lot::RwLock;
 use serde_json::Value;
-use store_meta::{Keyspace, Meta, Read};
-use store_objects::Objects;
+use store_meta::{Keyspace, Meta, Read, Tx};
+use store_objects::{Objects, Remote};
 use tokio::sync::Mutex;
 
 use crate::DeliveryError;
 use crate::buffers::Room;
-use crate::checkpoint::{self, InForce};
-use crate::spec::{Delivery, DeliverySpec, Source};
+use crate::checkpoint;
+use crate::line::in_force;
+use crate::spec::{Delivery, DeliverySpec, Role, Source};
 use crate::worker::{DeliveryStatus, Worker};
 
 const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/streams");
 /// How long direct puts are kept while their destination is down.
 const RETENTION_HOURS: u32 = 24;
 
-/// What the buffers of all delivery streams may hold together; beyond it the largest are written early.
-const BUFFERED_BYTES_MAX: usize = 256 << 20;
+/// What the buffers of all delivery streams may hold in memory together; beyond it they are spilled.
+const BUFFERED_BYTES_MAX: usize = 64 << 20;
 
 /// What delivery streams work with.
 #[derive(Clone)]
@@ -37,6 +39,10 @@ pub struct DeliveryParts {
     pub clock: Clock,
     pub random: Random,
     pub tasks: Tasks,
+    /// Buckets of somebody else, by the names that deliveries know them by.
+    pub remote_buckets: Arc<BTreeMap<String, Remote>>,
+    /// Where records wait that have no room in memory.
+    pub spill: PathBuf,
     #[cfg(test)]
     pub(crate) faults: crate::tests::Faults,
 }
@@ -50,14 +56,17 @@ pub struct NewDelivery {
     /// What the caller asked for, to be described back.
     pub config: Value,
     pub tags: BTreeMap<String, String>,
+    /// What direct puts are encrypted with until they are delivered.
+    pub encryption_key: Option<String>,
 }
 
 /// Where direct puts went: the records follow each other from `base_offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Put {
     pub partition: u64,
     pub base_offset: u64,
     pub arrival_ms: Millis,
+    pub is_encrypted: bool,
 }
 
 /// A handle on all delivery streams; clones share it.
@@ -118,8 +127,12 @@ impl Deliveries {
             Source::DirectPut => self.0.parts.streams.get(&own_stream(&delivery)),
             Source::Stream { .. } => None,
         };
-        let worker = Worker::start(self.0.parts.clone(), self.0.room.clone(), delivery.clone())?;
+        let worker = Worker::start(self.0.parts.clone(), self.0.room.clone(), &delivery)?;
         Ok(Running { delivery, own, worker })
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.parts.clock
     }
 
     pub async fn create(&self, new: NewDelivery) -> Result<Arc<Delivery>, DeliveryError> {
@@ -143,15 +156,13 @@ impl Deliveries {
                 config: new.config,
                 tags: new.tags,
             };
-            let low = this.beginnings(&delivery).await?;
-            let in_force = InForce {
-                version: delivery.version,
-                spec: delivery.spec.clone(),
-            };
+            let low = this.beginnings(&delivery, new.encryption_key).await?;
             let stored = delivery.clone();
             let write = parts.meta.write(move |tx| {
                 tx.put(&DELIVERIES, &key, &stored)?;
-                checkpoint::begin(tx, &stored.uid, &in_force, &low)?;
+                for role in Role::of(&stored.spec) {
+                    checkpoint::begin(tx, &role.uid(&stored.uid), &in_force(role, &stored), &low)?;
+                }
                 checkpoint::keep(tx, &stored.uid)
             });
             write.await?;
@@ -172,10 +183,17 @@ impl Deliveries {
     }
 
     /// The offsets that a new delivery stream begins at; makes its own stream where it takes direct puts.
-    async fn beginnings(&self, delivery: &Delivery) -> Result<Vec<(u64, u64)>, DeliveryError> {
+    async fn beginnings(
+        &self,
+        delivery: &Delivery,
+        encryption_key: Option<String>,
+    ) -> Result<Vec<(u64, u64)>, DeliveryError> {
         let streams = &self.0.parts.streams;
         match &delivery.spec.source {
             Source::DirectPut => {
+                if let Some(key) = &encryption_key {
+                    streams.check_key(&delivery.scope, key).map_err(LogError::Key)?;
+                }
                 let (uid, scope) = (delivery.uid.clone(), delivery.scope.clone());
                 let write = self
                     .0
@@ -188,18 +206,34 @@ impl Deliveries {
                     ..NewStream::new(own_stream(delivery), 1)
                 };
                 streams.create(new).await?;
+                let id = own_stream(delivery);
+                let set = streams.alter_info(&id, move |info| {
+                    info.encryption_key = encryption_key;
+                    Ok::<_, StreamError>(())
+                });
+                set.await?;
                 Ok(Vec::new())
             }
             Source::Stream { scope, name } => {
                 let stream = streams.get(&StreamId::new(Kind::Data, scope, name.clone()));
                 let stream = stream.ok_or_else(|| DeliveryError::SourceNotFound(name.clone()))?;
-                Ok(stream
-                    .partitions()
-                    .iter()
-                    .map(|partition| (partition.id(), partition.end_offset()))
-                    .collect())
+                Ok(ends(&stream))
             }
         }
+    }
+
+    /// Where the source of a delivery stream ends now.
+    fn source_ends(&self, delivery: &Delivery) -> Vec<(u64, u64)> {
+        let id = match &delivery.spec.source {
+            Source::DirectPut => own_stream(delivery),
+            Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
+        };
+        self.0
+            .parts
+            .streams
+            .get(&id)
+            .map(|stream| ends(&stream))
+            .unwrap_or_default()
     }
 
     pub fn get(&self, scope: &Scope, name: &str) -> Result<Arc<Delivery>, DeliveryError> {
@@ -263,21 +297,27 @@ impl Deliveries {
         config: Value,
     ) -> Result<Arc<Delivery>, DeliveryError> {
         let now_ms = self.0.parts.clock.now_ms();
-        let changed = self.change(scope, name, move |delivery| {
+        let low = self.source_ends(&*self.get(scope, name)?);
+        let changed = self.change(scope, name, move |tx, delivery| {
             if delivery.version != expected_version {
                 return Err(DeliveryError::VersionMismatch {
                     expected: expected_version,
                     current: delivery.version,
                 });
             }
+            let had_backup = delivery.spec.backup.is_some();
             (delivery.spec, delivery.config) = (spec, config);
             delivery.version += 1;
             delivery.updated_ms = now_ms;
+            if delivery.spec.backup.is_some() && !had_backup {
+                let in_force = in_force(Role::Backup, delivery);
+                checkpoint::begin(tx, &Role::Backup.uid(&delivery.uid), &in_force, &low)?;
+            }
             Ok(())
         });
         let delivery = changed.await?;
         if let Some(running) = self.0.running.read().get(&(scope.clone(), name.to_owned())) {
-            running.worker.settings_changed(delivery.clone());
+            running.worker.settings_changed(&delivery)?;
         }
         Ok(delivery)
     }
@@ -293,7 +333,7 @@ impl Deliveries {
     where
         E: From<DeliveryError> + Send + 'static,
     {
-        self.change(scope, name, move |delivery| change(&mut delivery.tags))
+        self.change(scope, name, move |_, delivery| change(&mut delivery.tags))
             .await
             .map(drop)
     }
@@ -302,7 +342,7 @@ impl Deliveries {
         &self,
         scope: &Scope,
         name: &str,
-        change: impl FnOnce(&mut Delivery) -> Result<(), E> + Send + 'static,
+        change: impl FnOnce(&mut Tx<'_>, &mut Delivery) -> Result<(), E> + Send + 'static,
     ) -> Result<Arc<Delivery>, E>
     where
         E: From<DeliveryError> + Send + 'static,
@@ -313,7 +353,7 @@ impl Deliveries {
         // The store's errors and those of `change` are kept apart: what `change` refuses is no fault.
         let write = self.0.parts.meta.write(move |tx| {
             let mut delivery = tx.get(&DELIVERIES, &stored)?.ok_or(DeliveryError::NotFound(missing))?;
-            change(&mut delivery).map_err(Refused::ByCaller)?;
+            change(tx, &mut delivery).map_err(Refused::ByCaller)?;
             tx.put(&DELIVERIES, &stored, &delivery)?;
             Ok::<_, Refused<E>>(delivery)
         });
@@ -328,28 +368,68 @@ impl Deliveries {
         Ok(delivery)
     }
 
+    /// The key that direct puts are encrypted with until they are delivered.
+    pub fn encryption_key(&self, scope: &Scope, name: &str) -> Result<Option<String>, DeliveryError> {
+        Ok(self.own(scope, name)?.encryption_key.clone())
+    }
+
+    /// Encrypts the direct puts that come from now on with a key, or leaves them as they are.
+    pub async fn set_encryption_key(
+        &self,
+        scope: &Scope,
+        name: &str,
+        key: Option<String>,
+    ) -> Result<(), DeliveryError> {
+        let _changing = self.0.changing.lock().await;
+        let streams = &self.0.parts.streams;
+        let id = self.own(scope, name)?.id.clone();
+        if let Some(key) = &key {
+            streams.check_key(scope, key).map_err(LogError::Key)?;
+        }
+        let changed = streams.alter_info(&id, move |info| {
+            info.encryption_key = key;
+            Ok::<_, StreamError>(())
+        });
+        changed.await?;
+        if let Some(running) = self.0.running.write().get_mut(&(scope.clone(), name.to_owned())) {
+            running.own = streams.get(&id);
+        }
+        Ok(())
+    }
+
+    fn own(&self, scope: &Scope, name: &str) -> Result<Arc<Stream>, DeliveryError> {
+        let running = self.0.running.read();
+        let found = running.get(&(scope.clone(), name.to_owned()));
+        let found = found.ok_or_else(|| DeliveryError::NotFound(name.to_owned()))?;
+        let own = found.own.clone();
+        own.ok_or_else(|| DeliveryError::NoDirectPuts(name.to_owned()))
+    }
+
     /// Takes records from a caller; they are durable when this returns.
     pub async fn put(&self, scope: &Scope, name: &str, records: Vec<Bytes>) -> Result<Put, DeliveryError> {
-        let own = {
-            let running = self.0.running.read();
-            let found = running.get(&(scope.clone(), name.to_owned()));
-            let found = found.ok_or_else(|| DeliveryError::NotFound(name.to_owned()))?;
-            found
-                .own
-                .clone()
-                .ok_or_else(|| DeliveryError::NoDirectPuts(name.to_owned()))?
-        };
-        let partition = own.partitions().first().ok_or(LogError::NoPartition)?;
+        let own = self.own(scope, name)?;
+        if own.partitions().is_empty() {
+            return Err(LogError::NoPartition.into());
+        }
+        if records.is_empty() {
+            return Ok(Put::default());
+        }
         let bytes = records.iter().map(|record| record.len() + 16).sum();
-        let mut batch = Batch::new(partition, self.0.parts.clock.now_ms(), bytes);
+        let log = self.0.parts.streams.log();
+        let mut batch = own.batch(log, 0, self.0.parts.clock.now_ms(), bytes)?;
         records.iter().for_each(|record| batch.push(&[], None, record));
-        let appended = self.0.parts.streams.log().append(vec![batch]).await?;
+        let appended = log.append(vec![batch]).await?;
         let appended = appended.first().ok_or(LogError::Closed)?;
+        if let Some(running) = self.0.running.read().get(&(scope.clone(), name.to_owned())) {
+            let bytes = records.iter().map(Bytes::len).sum();
+            running.worker.note_put(records.len(), bytes);
+        }
         let (partition, base_offset, arrival_ms) = (appended.partition, appended.base_offset, appended.arrival_ms);
         Ok(Put {
             partition,
             base_offset,
             arrival_ms,
+            is_encrypted: own.encryption_key.is_some(),
         })
     }
 
@@ -385,10 +465,19 @@ async fn remove(parts: &DeliveryParts, uid: &str, scope: &Scope) -> Result<(), D
     }
     let uid = uid.to_owned();
     let forget = parts.meta.write(move |tx| {
-        checkpoint::forget(tx, &uid)?;
+        for role in [Role::Main, Role::Backup] {
+            checkpoint::forget(tx, &role.uid(&uid))?;
+        }
         checkpoint::keep(tx, &uid)
     });
     Ok(forget.await?)
+}
+
+fn ends(stream: &Stream) -> Vec<(u64, u64)> {
+    let partitions = stream.partitions().iter();
+    partitions
+        .map(|partition| (partition.id(), partition.end_offset()))
+        .collect()
 }
 
 pub(crate) fn own_stream(delivery: &Delivery) -> StreamId {

@@ -8,15 +8,19 @@ use serde::Serialize;
 /// Why records are under the error prefix; what `!{firehose:error-output-type}` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum ErrorType {
-    FormatConversionFailed,
-    MetadataExtractionFailed,
+    FormatConversion,
+    MetadataExtraction,
+    Decompression,
+    HttpEndpoint,
 }
 
 impl ErrorType {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::FormatConversionFailed => "format-conversion-failed",
-            Self::MetadataExtractionFailed => "metadata-extraction-failed",
+            Self::FormatConversion => "format-conversion-failed",
+            Self::MetadataExtraction => "metadata-extraction-failed",
+            Self::Decompression => "decompression-failed",
+            Self::HttpEndpoint => "http-endpoint-failed",
         }
     }
 }
@@ -54,8 +58,8 @@ enum ErrorMembers<'a> {
 #[serde(rename_all = "camelCase")]
 struct ConversionMembers<'a> {
     sequence_number: String,
-    /// The place in an aggregated record; records are not aggregated.
-    sub_sequence_number: u64,
+    /// The place in an aggregated record.
+    sub_sequence_number: u32,
     data_catalog_table: &'a CatalogTable,
 }
 
@@ -72,12 +76,13 @@ pub(crate) struct CatalogTable {
 
 /// A record that failed and why.
 pub(crate) struct Failed<'a> {
+    pub attempts: u32,
     pub arrival_ms: Millis,
     pub data: &'a [u8],
     pub code: &'a str,
     pub message: &'a str,
-    /// Of a record that could not be converted: its offset in the log, and the table.
-    pub conversion: Option<(u64, &'a CatalogTable)>,
+    /// Of a record that could not be converted: its offset in the log, which piece of that record it is, and the table.
+    pub conversion: Option<(u64, u32, &'a CatalogTable)>,
 }
 
 /// Appends the record's document and a line end.
@@ -93,14 +98,14 @@ pub(crate) fn write(failed: &Failed<'_>, now_ms: Millis, out: &mut Vec<u8>) {
         },
     };
     let document = ErrorDocument {
-        attempts_made: 1,
+        attempts_made: failed.attempts,
         arrival_timestamp: failed.arrival_ms,
         error,
         attempt_ending_timestamp: now_ms,
         raw_data: STANDARD.encode(failed.data),
-        conversion: failed.conversion.map(|(offset, table)| ConversionMembers {
+        conversion: failed.conversion.map(|(offset, piece, table)| ConversionMembers {
             sequence_number: offset.to_string(),
-            sub_sequence_number: 0,
+            sub_sequence_number: piece,
             data_catalog_table: table,
         }),
     };

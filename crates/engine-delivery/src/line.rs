@@ -9,11 +9,14 @@ use engine_log::streams::{Kind, StreamId};
 use engine_log::{Partition, Record};
 
 use crate::DeliveryParts;
-use crate::buffers::{Buffer, BufferKey, Buffers, Room};
+use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
 use crate::checkpoint::{self, InForce, Plan, Progress, Step};
 use crate::deliveries::own_stream;
-use crate::settings::Settings;
-use crate::spec::{Delivery, Source};
+use crate::http_endpoint;
+use crate::places::Places;
+use crate::settings::{Routed, Settings};
+use crate::spec::{Delivery, Role, Source};
+use crate::spill::Spill;
 use crate::worker::Shared;
 use crate::write::{Todo, Write};
 
@@ -41,6 +44,9 @@ enum Round {
 pub(crate) struct Line {
     pub parts: DeliveryParts,
     pub delivery: Arc<Delivery>,
+    role: Role,
+    /// Under which progress is kept.
+    uid: String,
     pub shared: Arc<Shared>,
     /// The settings that records are routed by. Objects are written by them too, unless that fails and newer ones
     /// are there.
@@ -52,6 +58,10 @@ pub(crate) struct Line {
     /// By buffer key and partition, what is delivered above the low mark.
     ahead: HashMap<(String, u64), u64>,
     buffers: Buffers,
+    spill: Spill,
+    pub places: Places,
+    /// For HTTP endpoints.
+    pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
     trouble: Option<String>,
 }
@@ -61,19 +71,26 @@ impl Line {
         parts: &DeliveryParts,
         room: &Room,
         delivery: &Arc<Delivery>,
+        role: Role,
         shared: &Arc<Shared>,
         progress: &Progress,
     ) -> Self {
-        let in_force = progress.in_force.clone().unwrap_or_else(|| in_force(delivery));
+        let in_force = progress.in_force.clone().unwrap_or_else(|| in_force(role, delivery));
+        let settings = Settings::new(delivery, in_force);
         Self {
-            settings: Arc::new(Settings::new(delivery, in_force)),
+            buffers: Buffers::new(room.clone(), settings.delimiter_bytes()),
+            spill: Spill::new(parts.spill.clone()),
+            places: Places::new(parts.objects.clone(), parts.remote_buckets.clone()),
+            settings: Arc::new(settings),
             cursors: HashMap::new(),
             low: progress.low.clone(),
             ahead: progress.ahead.clone(),
-            buffers: Buffers::new(room.clone()),
             room: room.clone(),
+            http: http_endpoint::client().map_err(text),
             trouble: None,
             delivery: delivery.clone(),
+            role,
+            uid: role.uid(&delivery.uid),
             parts: parts.clone(),
             shared: shared.clone(),
         }
@@ -104,7 +121,11 @@ impl Line {
     async fn rest(&self, error: String, pause: &mut Duration) {
         let delivery = &self.delivery.name;
         tracing::warn!(delivery, error, "a delivery failed and is tried again");
-        self.shared.figures.lock().last_error = Some(error);
+        {
+            let mut figures = self.shared.figures.lock();
+            figures.last_error = Some(error);
+            figures.failed_attempts += 1;
+        }
         tokio::select! {
             () = self.parts.clock.sleep(*pause) => {}
             () = self.shared.changed.notified() => {}
@@ -193,7 +214,7 @@ impl Line {
         }
         let mut low = self.low.clone();
         low.extend(self.cursors.iter().map(|(partition, cursor)| (*partition, *cursor)));
-        let in_force = in_force(&wanted);
+        let in_force = in_force(self.role, &wanted);
         let step = Step {
             low: low.iter().map(|(partition, mark)| (*partition, *mark)).collect(),
             ahead_past: self.ahead.keys().cloned().collect(),
@@ -203,6 +224,7 @@ impl Line {
         self.save(step).await?;
         (self.low, self.ahead) = (low, HashMap::new());
         self.settings = Arc::new(Settings::new(&self.delivery, in_force));
+        self.buffers = Buffers::new(self.room.clone(), self.settings.delimiter_bytes());
         Ok(())
     }
 
@@ -233,28 +255,46 @@ impl Line {
             .await
             .map_err(text)?;
         let found = !read.records.is_empty();
+        self.look_for_gaps(id, from, read.next_offset, read.records.len() as u64);
         read.records.retain(|record| record.offset < below);
         let now_ms = self.parts.clock.now_ms();
-        for (record, key) in self.route(read.records).await? {
-            if !self.is_delivered(&key, id, record.offset) {
-                self.buffers.push(key, id, &record, now_ms);
+        for Routed { key, piece } in self.route(read.records).await? {
+            if !self.is_delivered(&key, id, piece.offset) {
+                self.buffers.push(key, id, piece.held(), now_ms);
             }
         }
         self.cursors.insert(id, read.next_offset.min(below).max(from));
         Ok(found)
     }
 
-    /// The buffer keys of a page of records.
-    async fn route(&self, records: Vec<Record>) -> Result<Vec<(Record, BufferKey)>, String> {
+    /// Tells of records that the source does not have any more. Offsets follow each other.
+    fn look_for_gaps(&self, partition: u64, from: u64, to: u64, records: u64) {
+        let lost = to.saturating_sub(from).saturating_sub(records);
+        if lost > 0 {
+            let delivery = &self.delivery.name;
+            tracing::error!(
+                delivery,
+                partition,
+                from,
+                to,
+                lost,
+                "records are past their retention, or damaged, and are not delivered"
+            );
+            self.shared.figures.lock().lost_records += lost;
+        }
+    }
+
+    /// The pieces of a page of records and their buffer keys.
+    async fn route(&self, records: Vec<Record>) -> Result<Vec<Routed>, String> {
         let settings = self.settings.clone();
         let work = move || {
-            let routed = records.into_iter().map(|record| {
-                let key = settings.route(&record);
-                (record, key)
-            });
-            routed.collect()
+            let mut routed = Vec::with_capacity(records.len());
+            for record in records {
+                settings.route(record, &mut routed);
+            }
+            routed
         };
-        if self.settings.has_query() {
+        if self.settings.is_laborious() {
             self.parts.tasks.spawn_blocking(work).await.map_err(text)
         } else {
             Ok(work())
@@ -288,7 +328,7 @@ impl Line {
             if due.is_empty() && self.buffers.len() > BUFFERS_MAX {
                 due = self.buffers.oldest(BUFFERS_AT_ONCE);
             }
-            if due.is_empty() && self.room.is_full() {
+            if due.is_empty() && self.room.is_full() && !self.spill().await? {
                 due.extend(self.buffers.largest());
             }
             if due.is_empty() {
@@ -296,6 +336,32 @@ impl Line {
             }
             self.write(due).await?;
         }
+    }
+
+    /// Moves what waits out of memory; tells whether that could be done.
+    async fn spill(&mut self) -> Result<bool, String> {
+        let empty = Buffers::new(self.room.clone(), self.settings.delimiter_bytes());
+        let mut buffers = std::mem::replace(&mut self.buffers, empty);
+        let mut spill = self.spill.clone();
+        let work = self.parts.tasks.spawn_blocking(move || {
+            let spilled = buffers.spill(&mut spill);
+            (buffers, spill, spilled)
+        });
+        let spilled = match work.await {
+            Ok((buffers, spill, spilled)) => {
+                (self.buffers, self.spill) = (buffers, spill);
+                spilled
+            }
+            Err(error) => {
+                // The buffers are lost with the work, so what was in them is read again.
+                self.cursors.clear();
+                return Err(text(error));
+            }
+        };
+        if let Err(error) = &spilled {
+            tracing::warn!(delivery = self.delivery.name, %error, "records could not be spilled; they are written early");
+        }
+        Ok(spilled.is_ok())
     }
 
     /// Plans, writes and commits buffers.
@@ -327,11 +393,12 @@ impl Line {
     /// what is not written then is planned, or still in the log above the low mark.
     async fn deliver(&mut self, mut writes: Vec<Write>, mut saved: bool) -> Result<(), String> {
         let mut pause = PAUSE;
+        self.shared.figures.lock().writing_since_ms = writes.iter().map(|write| write.buffer.oldest_ms).min();
         loop {
             let outcome = async {
                 if !saved {
                     let plans = writes.iter().map(|write| (write.key.to_text(), write.plan.clone()));
-                    checkpoint::save_plans(&self.parts.meta, &self.delivery.uid, plans.collect())
+                    checkpoint::save_plans(&self.parts.meta, &self.uid, plans.collect())
                         .await
                         .map_err(text)?;
                     saved = true;
@@ -357,23 +424,22 @@ impl Line {
         if !writes.iter().any(stale) {
             return Ok(false);
         }
-        let settings = Arc::new(Settings::new(&self.delivery, in_force(&wanted)));
+        let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            if self.exists(&write.plan)? {
+            if self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;
             }
             let random = &self.parts.random;
-            let plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            // Some of its requests may have been taken.
+            plan.request_id = plan
+                .request_id
+                .and_then(|new| write.plan.request_id.clone().or(Some(new)));
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
-            drop(
-                self.parts
-                    .objects
-                    .delete(&write.plan.bucket, &write.plan.error_key)
-                    .await,
-            );
+            drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);
             (write.plan, write.settings) = (plan, settings.clone());
         }
         Ok(true)
@@ -389,6 +455,7 @@ impl Line {
         figures.delivered_records += writes.iter().map(|write| write.buffer.len() as u64).sum::<u64>() - done.failed;
         figures.failed_records += done.failed;
         figures.last_error = None;
+        figures.writing_since_ms = None;
         if done.last_object.is_some() {
             figures.last_object = done.last_object;
         }
@@ -434,17 +501,17 @@ impl Line {
     }
 
     async fn save(&self, step: Step) -> Result<(), String> {
-        let saved = checkpoint::save_step(&self.parts.meta, &self.delivery.uid, step);
+        let saved = checkpoint::save_step(&self.parts.meta, &self.uid, step);
         saved.await.map_err(text)
     }
 
     /// Lets go of direct puts that are delivered.
     fn trim(&self) {
+        let marks = &self.shared.marks;
+        marks.set(self.role, &self.low);
         if self.settings.spec().source == Source::DirectPut {
             for partition in self.partitions() {
-                if let Some(low) = self.low.get(&partition.id()) {
-                    partition.trim(*low);
-                }
+                partition.trim(marks.lowest(partition.id()));
             }
         }
     }
@@ -454,7 +521,7 @@ impl Line {
     async fn redo(&mut self, plans: &mut Vec<(String, Plan)>) -> Result<(), String> {
         while let Some((key_text, plan)) = plans.last() {
             let (key_text, plan) = (key_text.clone(), plan.clone());
-            let todo = match self.exists(&plan)? {
+            let todo = match self.exists(&plan).await? {
                 true => Todo::Register,
                 false => Todo::Write,
             };
@@ -464,7 +531,7 @@ impl Line {
                     let wanted = self.wanted();
                     // Newer settings than those in force may have planned it.
                     let settings = match plan.version == wanted.version {
-                        true => Arc::new(Settings::new(&self.delivery, in_force(&wanted))),
+                        true => Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted))),
                         false => self.settings.clone(),
                     };
                     let by_neither = ![0, settings.version()].contains(&plan.version);
@@ -495,7 +562,7 @@ impl Line {
     /// The records of a plan, as far as they are left, and their buffer key.
     async fn planned_records(&self, key_text: &str, plan: &Plan) -> Result<(Option<BufferKey>, Buffer), String> {
         let partitions = self.partitions();
-        let mut buffer = Buffer::new(self.room.clone());
+        let mut buffer = Buffer::new(self.room.clone(), self.settings.delimiter_bytes());
         let mut key = None;
         let now_ms = self.parts.clock.now_ms();
         for range in &plan.ranges {
@@ -514,11 +581,15 @@ impl Line {
                 }
                 from = read.next_offset;
                 read.records.retain(|record| record.offset < range.to);
-                for (record, routed) in self.route(read.records).await? {
-                    if routed.to_text() == key_text && !self.is_delivered(&routed, range.partition, record.offset) {
-                        let (routed, reason) = routed.apart();
-                        buffer.push(range.partition, &record, reason, now_ms);
-                        key.get_or_insert(routed);
+                for Routed { key: its, piece } in self.route(read.records).await? {
+                    if its.to_text() == key_text && !self.is_delivered(&its, range.partition, piece.offset) {
+                        let (its, reason) = its.apart();
+                        let held = Held {
+                            reason: reason.as_deref(),
+                            ..piece.held()
+                        };
+                        buffer.push(range.partition, held, now_ms);
+                        key.get_or_insert(its);
                     }
                 }
             }
@@ -572,11 +643,12 @@ impl Line {
     }
 }
 
-/// The settings of a delivery stream as they come into force.
-fn in_force(delivery: &Delivery) -> InForce {
+/// The settings of a delivery stream's work as they come into force.
+pub(crate) fn in_force(role: Role, delivery: &Delivery) -> InForce {
     InForce {
         version: delivery.version,
-        spec: delivery.spec.clone(),
+        // A backup is never given up, so that there always is one where there was one.
+        spec: role.spec(&delivery.spec).unwrap_or_else(|| delivery.spec.clone()),
     }
 }
 

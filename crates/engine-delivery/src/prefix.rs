@@ -16,7 +16,7 @@ const RANDOM_LETTERS: usize = 11;
 const LONG_TIME_MS: Millis = 1_664_366_400_000;
 
 /// A parsed prefix.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prefix {
     parts: Vec<Part>,
 }
@@ -128,7 +128,7 @@ impl Prefix {
         let values = Values {
             time_ms: LONG_TIME_MS,
             zone,
-            error_type: Some(ErrorType::MetadataExtractionFailed.as_str()),
+            error_type: Some(ErrorType::MetadataExtraction.as_str()),
             partition_keys: &[],
         };
         // What cannot be evaluated was refused by `parse`.

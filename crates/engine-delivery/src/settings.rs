@@ -3,17 +3,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use base::Random;
+use base::{Millis, Random};
+use bytes::Bytes;
 use chrono_tz::Tz;
 use engine_log::Record;
 use store_objects::KEY_BYTES_MAX;
 
 use crate::PartitionQuery;
-use crate::buffers::{Buffer, BufferKey};
+use crate::buffers::{Buffer, BufferKey, Held};
 use crate::checkpoint::{InForce, Plan};
 use crate::error_document::ErrorType;
 use crate::prefix::{Prefix, Values};
-use crate::spec::{Delivery, DeliverySpec};
+use crate::processing::Processing;
+use crate::spec::{Delivery, DeliverySpec, Destination, Source};
 use crate::time_pattern::in_zone;
 
 /// Characters of an evaluated prefix, as the service documents them.
@@ -31,6 +33,32 @@ pub(crate) struct Settings {
     error_prefix: Result<Prefix, String>,
     query: Option<Result<PartitionQuery, String>>,
     zone: Tz,
+}
+
+/// A piece of a record on its way into its buffer.
+pub(crate) struct Routed {
+    pub key: BufferKey,
+    pub piece: RoutedPiece,
+}
+
+pub(crate) struct RoutedPiece {
+    data: Bytes,
+    pub offset: u64,
+    /// Which piece of the record it is.
+    number: u32,
+    arrival_ms: Millis,
+}
+
+impl RoutedPiece {
+    pub(crate) fn held(&self) -> Held<'_> {
+        Held {
+            data: &self.data,
+            offset: self.offset,
+            piece: self.number,
+            arrival_ms: self.arrival_ms,
+            reason: None,
+        }
+    }
 }
 
 impl Settings {
@@ -60,23 +88,54 @@ impl Settings {
         self.in_force.version
     }
 
-    /// Whether routing is work enough to leave the runtime's threads alone.
-    pub(crate) fn has_query(&self) -> bool {
-        self.query.is_some()
+    /// What stands between records in objects.
+    pub(crate) fn delimiter_bytes(&self) -> usize {
+        let spec = self.spec();
+        let delimiter = spec.delimiter.as_ref().filter(|_| spec.conversion.is_none());
+        delimiter.map_or(0, String::len)
     }
 
-    /// The buffer that a record belongs to. The same record gives the same key every time.
-    pub(crate) fn route(&self, record: &Record) -> BufferKey {
+    /// Whether routing is work enough to leave the runtime's threads alone.
+    pub(crate) fn is_laborious(&self) -> bool {
+        self.query.is_some() || self.spec().processing != Processing::default()
+    }
+
+    /// Takes a record apart and finds the buffers that its pieces belong to. The same record gives the same pieces
+    /// with the same keys every time.
+    pub(crate) fn route(&self, record: Record, out: &mut Vec<Routed>) {
+        let (offset, arrival_ms) = (record.offset, record.arrival_ms);
+        let mut pieces = Vec::new();
+        let is_aggregated = self.spec().source != Source::DirectPut;
+        self.spec().processing.pieces(record.data, is_aggregated, &mut pieces);
+        out.extend(pieces.into_iter().zip(0..).map(|(piece, number)| {
+            let (data, key) = match piece {
+                Ok(data) => {
+                    let key = self.key_of(&data);
+                    (data, key)
+                }
+                Err((data, kind, reason)) => (data, BufferKey::Error(kind, reason)),
+            };
+            let piece = RoutedPiece {
+                data,
+                offset,
+                number,
+                arrival_ms,
+            };
+            Routed { key, piece }
+        }));
+    }
+
+    fn key_of(&self, data: &[u8]) -> BufferKey {
         let keys = match &self.query {
             None => return BufferKey::Partition(Vec::new()),
             // A fault of the query language's library is the record's and not the whole stream's.
-            Some(Ok(query)) => catch_unwind(AssertUnwindSafe(|| query.keys(&record.data)))
+            Some(Ok(query)) => catch_unwind(AssertUnwindSafe(|| query.keys(data)))
                 .unwrap_or_else(|_| Err("the query panicked".to_owned())),
             Some(Err(error)) => Err(error.clone()),
         };
         match keys.and_then(|keys| self.fits(&keys).map(|()| keys)) {
             Ok(keys) => BufferKey::Partition(keys),
-            Err(reason) => BufferKey::Error(ErrorType::MetadataExtractionFailed, reason),
+            Err(reason) => BufferKey::Error(ErrorType::MetadataExtraction, reason),
         }
     }
 
@@ -116,9 +175,12 @@ impl Settings {
     ) -> Result<Plan, String> {
         let time = in_zone(buffer.oldest_ms, self.zone).format("%Y-%m-%d-%H-%M-%S");
         let name = format!("{}-{}-{time}-{}", self.name, self.version(), random.uuid());
-        let error_key = self.error_place(ErrorType::FormatConversionFailed, &name, buffer, random)?;
-        let object_key = match key {
-            BufferKey::Partition(keys) => {
+        let error_key = self.error_place(ErrorType::FormatConversion, &name, buffer, random)?;
+        let object_key = match (key, &self.spec().destination) {
+            (BufferKey::Partition(_), Destination::Http(_)) => {
+                self.error_place(ErrorType::HttpEndpoint, &name, buffer, random)?
+            }
+            (BufferKey::Partition(keys), Destination::Objects) => {
                 let prefix = match &self.prefix {
                     Ok(prefix) if !prefix.asks_for_others(keys) => &self.prefix,
                     _ => &routed_by.prefix,
@@ -126,13 +188,14 @@ impl Settings {
                 let place = self.place(prefix, None, keys, buffer, random)?;
                 format!("{place}{name}{}", self.extension())
             }
-            BufferKey::Error(kind, _) => self.error_place(*kind, &name, buffer, random)?,
+            (BufferKey::Error(kind, _), _) => self.error_place(*kind, &name, buffer, random)?,
         };
         Ok(Plan {
             bucket: self.spec().bucket.clone(),
             object_key,
             error_key,
             ranges: buffer.ranges.clone(),
+            request_id: matches!(self.spec().destination, Destination::Http(_)).then(|| random.uuid().to_string()),
             version: self.version(),
         })
     }

@@ -17,7 +17,10 @@ use serde_json::Value;
 use store_meta::Meta;
 use store_objects::Objects;
 
-use crate::{Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, NewDelivery, Source};
+use crate::{
+    Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, Destination, NewDelivery,
+    Processing, Source,
+};
 
 mod changes;
 mod failures;
@@ -73,6 +76,8 @@ impl Platform {
             clock,
             random,
             tasks,
+            remote_buckets: Arc::default(),
+            spill: dir.join("spill"),
             faults: Faults::default(),
         };
         prepare(&parts);
@@ -103,6 +108,7 @@ impl Platform {
             spec,
             config: Value::Null,
             tags: BTreeMap::new(),
+            encryption_key: None,
         };
         self.deliveries.create(new).await.expect("creates");
     }
@@ -211,6 +217,7 @@ impl Platform {
 pub(crate) fn spec() -> DeliverySpec {
     DeliverySpec {
         source: Source::DirectPut,
+        destination: Destination::Objects,
         bucket: "lake".into(),
         prefix: "raw/!{timestamp:yyyy}/".into(),
         error_prefix: "errors/!{firehose:error-output-type}/".into(),
@@ -219,9 +226,11 @@ pub(crate) fn spec() -> DeliverySpec {
         compression: Compression::None,
         file_extension: None,
         time_zone: "UTC".into(),
+        processing: Processing::default(),
         partition_query: None,
         delimiter: Some("\n".into()),
         conversion: None,
+        backup: None,
     }
 }
 
@@ -398,6 +407,7 @@ async fn settings_change_between_records_and_names_are_unique() {
         spec: spec(),
         config: Value::Null,
         tags: BTreeMap::new(),
+        encryption_key: None,
     };
     assert!(matches!(
         platform.deliveries.create(again).await,

@@ -1,8 +1,10 @@
 //! One delivery stream's worker: started, told of new settings, asked how it is, stopped.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base::{Millis, Scope};
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::buffers::Room;
 use crate::checkpoint::Progress;
 use crate::line::Line;
-use crate::spec::Delivery;
+use crate::spec::{Delivery, Role};
 use crate::{DeliveryError, DeliveryParts};
 
 /// How long a worker rests after a panic before it begins anew.
@@ -24,6 +26,23 @@ const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// A running delivery stream.
 pub(crate) struct Worker {
+    parts: DeliveryParts,
+    room: Room,
+    marks: Arc<Marks>,
+    lines: Mutex<Vec<Running>>,
+    incoming: Incoming,
+}
+
+/// Direct puts since the start.
+#[derive(Default)]
+struct Incoming {
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// One of its works.
+struct Running {
+    role: Role,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -34,6 +53,24 @@ pub(crate) struct Shared {
     pub changed: Notify,
     pub stop: CancellationToken,
     pub figures: Mutex<Figures>,
+    pub marks: Arc<Marks>,
+}
+
+/// How far each work of a delivery stream is: records of its own may go when all have delivered them.
+#[derive(Default)]
+pub(crate) struct Marks(Mutex<HashMap<Role, HashMap<u64, u64>>>);
+
+impl Marks {
+    pub(crate) fn set(&self, role: Role, low: &HashMap<u64, u64>) {
+        self.0.lock().insert(role, low.clone());
+    }
+
+    /// Up to where all have delivered a partition.
+    pub(crate) fn lowest(&self, partition: u64) -> u64 {
+        let marks = self.0.lock();
+        let low = |low: &HashMap<u64, u64>| low.get(&partition).copied().unwrap_or(0);
+        marks.values().map(low).min().unwrap_or(0)
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -46,6 +83,11 @@ pub(crate) struct Figures {
     pub delivered_objects: u64,
     pub delivered_bytes: u64,
     pub failed_records: u64,
+    /// Records that were gone from the source before they were read.
+    pub lost_records: u64,
+    /// When the oldest of the records arrived that are being written.
+    pub writing_since_ms: Option<Millis>,
+    pub failed_attempts: u64,
     pub last_object: Option<String>,
     pub last_error: Option<String>,
 }
@@ -55,6 +97,12 @@ pub(crate) struct Figures {
 pub struct DeliveryStatus {
     pub scope: Scope,
     pub name: String,
+    /// `direct put` or the stream's name, and `s3://bucket/prefix` or a URL.
+    pub source: String,
+    pub destination: String,
+    /// Direct puts since the start, and their bytes.
+    pub incoming_records: u64,
+    pub incoming_bytes: u64,
     /// Records that are in the log and not yet read by the delivery stream.
     pub lag_records: u64,
     /// Records that wait in buffers, and their bytes.
@@ -67,6 +115,14 @@ pub struct DeliveryStatus {
     pub delivered_objects: u64,
     pub delivered_bytes: u64,
     pub failed_records: u64,
+    /// Attempts to write that failed and were made again.
+    pub failed_attempts: u64,
+    /// Records that were gone from the source, past its retention or damaged, before they were read.
+    pub lost_records: u64,
+    /// Source records in the backup.
+    pub backed_up_records: u64,
+    pub backed_up_objects: u64,
+    pub backed_up_bytes: u64,
     /// `s3://bucket/key`.
     pub last_object: Option<String>,
     /// Why the last attempt failed, while it fails.
@@ -74,51 +130,102 @@ pub struct DeliveryStatus {
 }
 
 impl Worker {
-    pub(crate) fn start(parts: DeliveryParts, room: Room, delivery: Arc<Delivery>) -> Result<Self, DeliveryError> {
-        let progress = Progress::load(&parts.meta, &delivery.uid)?;
-        let shared = Arc::new(Shared {
-            wanted: Mutex::new(delivery.clone()),
-            changed: Notify::new(),
-            stop: parts.tasks.stopping().child_token(),
-            figures: Mutex::default(),
-        });
-        let tasks = parts.tasks.clone();
-        let task = tasks.spawn(keep_running(parts, room, delivery, shared.clone(), progress));
-        Ok(Self { shared, task })
+    pub(crate) fn start(parts: DeliveryParts, room: Room, delivery: &Arc<Delivery>) -> Result<Self, DeliveryError> {
+        let worker = Self {
+            parts,
+            room,
+            marks: Arc::default(),
+            lines: Mutex::default(),
+            incoming: Incoming::default(),
+        };
+        worker.start_lines(delivery)?;
+        Ok(worker)
     }
 
-    /// Ends the work after the object that is being written.
+    /// Starts the works that the delivery stream has and that do not run yet.
+    fn start_lines(&self, delivery: &Arc<Delivery>) -> Result<(), DeliveryError> {
+        let mut lines = self.lines.lock();
+        let mut found = Vec::new();
+        for role in Role::of(&delivery.spec).filter(|role| lines.iter().all(|line| line.role != *role)) {
+            let progress = Progress::load(&self.parts.meta, &role.uid(&delivery.uid))?;
+            self.marks.set(role, &progress.low);
+            found.push((role, progress));
+        }
+        // All marks are known before the first work lets go of records.
+        for (role, progress) in found {
+            let shared = Arc::new(Shared {
+                wanted: Mutex::new(delivery.clone()),
+                changed: Notify::new(),
+                stop: self.parts.tasks.stopping().child_token(),
+                figures: Mutex::default(),
+                marks: self.marks.clone(),
+            });
+            let (parts, room) = (self.parts.clone(), self.room.clone());
+            let work = keep_running(parts, room, delivery.clone(), role, shared.clone(), progress);
+            let task = self.parts.tasks.spawn(work);
+            lines.push(Running { role, shared, task });
+        }
+        Ok(())
+    }
+
+    /// Ends the work after the objects that are being written.
     pub(crate) async fn stop(self) {
-        self.shared.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "a delivery stream's worker died");
+        let lines = self.lines.into_inner();
+        lines.iter().for_each(|line| line.shared.stop.cancel());
+        for line in lines {
+            if let Err(error) = line.task.await {
+                tracing::error!(%error, "a delivery stream's worker died");
+            }
         }
     }
 
-    pub(crate) fn settings_changed(&self, delivery: Arc<Delivery>) {
-        let mut wanted = self.shared.wanted.lock();
-        // Two callers may come here in another order than their changes were kept in.
-        if delivery.version > wanted.version {
-            *wanted = delivery;
-            self.shared.changed.notify_one();
+    pub(crate) fn settings_changed(&self, delivery: &Arc<Delivery>) -> Result<(), DeliveryError> {
+        for line in self.lines.lock().iter() {
+            let mut wanted = line.shared.wanted.lock();
+            // Two callers may come here in another order than their changes were kept in.
+            if delivery.version > wanted.version {
+                wanted.clone_from(delivery);
+                line.shared.changed.notify_one();
+            }
         }
+        self.start_lines(delivery)
+    }
+
+    pub(crate) fn note_put(&self, records: usize, bytes: usize) {
+        self.incoming.records.fetch_add(records as u64, Ordering::Relaxed);
+        self.incoming.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn status(&self, delivery: &Delivery) -> DeliveryStatus {
-        let figures = self.shared.figures.lock().clone();
+        let figures = |role: Role| {
+            let lines = self.lines.lock();
+            let line = lines.iter().find(|line| line.role == role);
+            line.map(|line| line.shared.figures.lock().clone()).unwrap_or_default()
+        };
+        let (main, backup) = (figures(Role::Main), figures(Role::Backup));
+        let backup_error = backup.last_error.map(|error| format!("backup: {error}"));
         DeliveryStatus {
             scope: delivery.scope.clone(),
             name: delivery.name.clone(),
-            lag_records: figures.lag_records,
-            buffered_records: figures.buffered_records,
-            buffered_bytes: figures.buffered_bytes,
-            oldest_ms: figures.oldest_ms,
-            delivered_records: figures.delivered_records,
-            delivered_objects: figures.delivered_objects,
-            delivered_bytes: figures.delivered_bytes,
-            failed_records: figures.failed_records,
-            last_object: figures.last_object,
-            last_error: figures.last_error,
+            lag_records: main.lag_records,
+            buffered_records: main.buffered_records,
+            buffered_bytes: main.buffered_bytes,
+            source: delivery.spec.source.to_string(),
+            destination: delivery.spec.place(),
+            incoming_records: self.incoming.records.load(Ordering::Relaxed),
+            incoming_bytes: self.incoming.bytes.load(Ordering::Relaxed),
+            oldest_ms: main.oldest_ms.into_iter().chain(main.writing_since_ms).min(),
+            failed_attempts: main.failed_attempts,
+            lost_records: main.lost_records,
+            backed_up_bytes: backup.delivered_bytes,
+            backed_up_objects: backup.delivered_objects,
+            delivered_records: main.delivered_records,
+            delivered_objects: main.delivered_objects,
+            delivered_bytes: main.delivered_bytes,
+            failed_records: main.failed_records,
+            backed_up_records: backup.delivered_records,
+            last_object: main.last_object,
+            last_error: main.last_error.or(backup_error),
         }
     }
 }
@@ -128,6 +235,7 @@ async fn keep_running(
     parts: DeliveryParts,
     room: Room,
     delivery: Arc<Delivery>,
+    role: Role,
     shared: Arc<Shared>,
     progress: Progress,
 ) {
@@ -135,7 +243,7 @@ async fn keep_running(
     loop {
         let failure = match progress {
             Ok(progress) => {
-                let mut line = Line::new(&parts, &room, &delivery, &shared, &progress);
+                let mut line = Line::new(&parts, &room, &delivery, role, &shared, &progress);
                 match AssertUnwindSafe(line.run(progress.plans)).catch_unwind().await {
                     Ok(()) => return,
                     Err(panic) => format!("the delivery panicked: {}", panic_text(&*panic)),
@@ -153,7 +261,7 @@ async fn keep_running(
             () = parts.clock.sleep(PAUSE_AFTER_PANIC) => {}
             () = shared.stop.cancelled() => return,
         }
-        progress = Progress::load(&parts.meta, &delivery.uid);
+        progress = Progress::load(&parts.meta, &role.uid(&delivery.uid));
     }
 }
 
@@ -180,10 +288,10 @@ mod tests {
                 ..(*delivery).clone()
             })
         };
-        let worker = Worker::start(platform.parts.clone(), Room::new(usize::MAX), version(1)).expect("starts");
-        worker.settings_changed(version(3));
-        worker.settings_changed(version(2));
-        assert_eq!(worker.shared.wanted.lock().version, 3);
+        let worker = Worker::start(platform.parts.clone(), Room::new(usize::MAX), &version(1)).expect("starts");
+        worker.settings_changed(&version(3)).expect("changes");
+        worker.settings_changed(&version(2)).expect("changes");
+        assert_eq!(worker.lines.lock()[0].shared.wanted.lock().version, 3);
         worker.stop().await;
         platform.close().await;
     }

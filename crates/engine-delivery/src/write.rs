@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use engine_catalog::Table;
-use store_objects::{Headers, ObjectError, PutOptions};
 
 use crate::buffers::{Buffer, BufferKey};
 use crate::checkpoint::Plan;
 use crate::content::{self, Content};
 use crate::error_document::ErrorType;
+use crate::http_endpoint::{self, HttpEndpoint};
 use crate::line::Line;
 use crate::register;
 use crate::settings::Settings;
+use crate::spec::Destination;
 
 /// Objects being written at the same time.
 const WRITES_AT_ONCE: usize = 2;
@@ -68,7 +68,10 @@ impl Line {
         };
         let mut done = Done::default();
         if write.todo == Todo::Write {
-            done = self.put(write, table.clone()).await?;
+            done = match (&write.settings.spec().destination, &write.key) {
+                (Destination::Http(endpoint), BufferKey::Partition(_)) => self.post(write, endpoint).await?,
+                _ => self.put(write, table.clone()).await?,
+            };
         }
         // Where no object was written there is nothing to make known.
         let is_there = write.todo == Todo::Register || done.objects > 0;
@@ -93,6 +96,45 @@ impl Line {
         found.map(|table| Some(Arc::new(table))).map_err(text)
     }
 
+    /// Posts a buffer, and puts the documents of what was not taken into the bucket.
+    async fn post(&self, write: &Write, endpoint: &HttpEndpoint) -> Result<Done, String> {
+        let Plan { bucket, object_key, .. } = &write.plan;
+        self.places
+            .check_owner(bucket, &self.delivery.scope.account)
+            .map_err(text)?;
+        let spec = write.settings.spec();
+        let delimiter = spec.delimiter.as_deref().unwrap_or_default().as_bytes();
+        let id = write.plan.request_id.as_deref().and_then(|id| id.parse().ok());
+        let id = id.unwrap_or_else(|| self.parts.random.uuid());
+        let (parts, shared) = (&self.parts, &self.shared);
+        let client = self.http.as_ref().map_err(Clone::clone)?;
+        let posted = http_endpoint::post(parts, shared, client, endpoint, delimiter, id, &write.buffer).await?;
+        let documents = self.places.put(bucket, object_key, posted.documents).await;
+        let bytes = posted.bytes + documents.map_err(text)?;
+        self.end_where_the_test_asks()?;
+        Ok(Done {
+            objects: posted.requests,
+            failed: posted.failed,
+            bytes,
+            last_object: (posted.requests > 0).then(|| endpoint.url.clone()),
+        })
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "tests do more")]
+    fn end_where_the_test_asks(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn end_where_the_test_asks(&self) -> Result<(), String> {
+        if self.parts.faults.strike_before_commit() {
+            self.shared.stop.cancel();
+            return Err("the test ends the work here".to_owned());
+        }
+        Ok(())
+    }
+
     /// Writes the documents of records that could not be converted, then the object.
     async fn put(&self, write: &Write, table: Option<Arc<Table>>) -> Result<Done, String> {
         let Plan {
@@ -101,10 +143,9 @@ impl Line {
             error_key,
             ..
         } = &write.plan;
-        let owner = self.parts.objects.bucket(bucket).map_err(text)?.owner;
-        if owner.account != self.delivery.scope.account {
-            return Err(format!("the bucket {bucket:?} belongs to another account"));
-        }
+        self.places
+            .check_owner(bucket, &self.delivery.scope.account)
+            .map_err(text)?;
         let now_ms = self.parts.clock.now_ms();
         let entry_name = self.parts.random.uuid().to_string();
         let (key, buffer, settings) = (write.key.clone(), write.buffer.clone(), write.settings.clone());
@@ -113,7 +154,7 @@ impl Line {
                 content::of_records(settings.spec(), table.as_deref(), &buffer, &entry_name, now_ms)
             }
             BufferKey::Error(kind, _) => Ok(Content {
-                object: content::of_failures(kind, "", &buffer, now_ms),
+                object: content::of_failures(kind, "", &buffer, now_ms)?,
                 errors: Vec::new(),
             }),
         });
@@ -125,8 +166,8 @@ impl Line {
             },
             ..Done::default()
         };
-        done.bytes += self.put_bytes(bucket, error_key, errors).await.map_err(text)?;
-        match self.put_bytes(bucket, object_key, object).await {
+        done.bytes += self.places.put(bucket, error_key, errors).await.map_err(text)?;
+        match self.places.put(bucket, object_key, object).await {
             Ok(0) => {}
             Ok(bytes) => {
                 done.bytes += bytes;
@@ -134,49 +175,24 @@ impl Line {
                 done.last_object = Some(format!("s3://{bucket}/{object_key}"));
             }
             // No other attempt would end otherwise, so the records go where those go that cannot be delivered.
-            Err(error @ (ObjectError::KeyTooLong { .. } | ObjectError::KeyEmpty | ObjectError::TooLarge { .. })) => {
+            Err(error) if error.is_final() => {
                 let (buffer, reason) = (write.buffer.clone(), error.to_string());
-                let kind = ErrorType::FormatConversionFailed;
+                let kind = ErrorType::FormatConversion;
                 let encode = move || content::of_failures(kind, &reason, &buffer, now_ms);
-                let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)?;
+                let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)??;
                 done.failed = write.buffer.len() as u64;
-                done.bytes = self.put_bytes(bucket, error_key, documents).await.map_err(text)?;
+                done.bytes = self.places.put(bucket, error_key, documents).await.map_err(text)?;
             }
             Err(error) => return Err(text(error)),
         }
-        #[cfg(test)]
-        if self.parts.faults.strike_before_commit() {
-            self.shared.stop.cancel();
-            return Err("the test ends the work here".to_owned());
-        }
+        self.end_where_the_test_asks()?;
         Ok(done)
     }
 
-    /// Writes an object, unless there is nothing to write, and returns its bytes.
-    async fn put_bytes(&self, bucket: &str, key: &str, content: Vec<u8>) -> Result<u64, ObjectError> {
-        let bytes = content.len() as u64;
-        if bytes > 0 {
-            let headers = Headers {
-                content_type: Some("application/octet-stream".into()),
-                ..Headers::default()
-            };
-            let options = PutOptions {
-                headers,
-                ..PutOptions::default()
-            };
-            let put = self.parts.objects.put_bytes(bucket, key, Bytes::from(content), options);
-            put.await?;
-        }
-        Ok(bytes)
-    }
-
     /// Whether a plan's object is there. Its name is nobody else's, so it is the one that was planned.
-    pub(crate) fn exists(&self, plan: &Plan) -> Result<bool, String> {
-        match self.parts.objects.head(&plan.bucket, &plan.object_key) {
-            Ok(_) => Ok(true),
-            Err(ObjectError::NoSuchKey { .. } | ObjectError::NoSuchBucket(_)) => Ok(false),
-            Err(error) => Err(text(error)),
-        }
+    pub(crate) async fn exists(&self, plan: &Plan) -> Result<bool, String> {
+        let found = self.places.exists(&plan.bucket, &plan.object_key);
+        found.await.map_err(text)
     }
 }
 

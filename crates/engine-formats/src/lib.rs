@@ -2,19 +2,23 @@
 //! Hive's types to Arrow's.
 
 mod arrow_types;
+mod cloudwatch_logs;
 mod column;
 mod compression;
 mod error;
 mod json;
+mod kpl;
 mod orc;
 mod parquet_file;
 mod protobuf;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
+pub use cloudwatch_logs::{gunzip, log_messages};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
 pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
+pub use kpl::deaggregate;
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};

@@ -38,8 +38,8 @@ pub enum LogError {
     /// The key that records are encrypted with may not be used now. Nothing was appended or read.
     #[error("the key that records are encrypted with is {0:?}")]
     Key(KeyState),
-    /// Records are in the tier, which is not to be had.
-    #[error("records that were moved to the tier cannot be read: {0}")]
+    /// The tier, where old records are or are to go, is not to be had.
+    #[error("the tier failed: {0}")]
     Tier(String),
     /// The log has been closed.
     #[error("the log is closed")]

@@ -404,6 +404,15 @@ impl Log {
             let tiered = shared.tiered.lock();
             (tiered.len(), tiered.values().map(|object| object.bytes).sum())
         };
+        let asks = |partition: &Partition| partition.state().tiering.is_some_and(|t| t.after_ms.is_some());
+        let tier_failure = match shared.tier {
+            Some(_) => shared.tier_failure.lock().clone(),
+            None if tiered_objects > 0 => Some("no tier is set, and records have been moved to one".to_owned()),
+            None if shared.partitions.read().values().any(asks) => {
+                Some("no tier is set, and records are to be moved to one".to_owned())
+            }
+            None => None,
+        };
         Status {
             partitions,
             files: files + usize::from(shared.begun_bytes.load(Ordering::Relaxed) > 0),
@@ -417,7 +426,7 @@ impl Log {
             poisoned: shared.poisoned.get().cloned(),
             tiered_objects,
             tiered_bytes,
-            tier_failure: shared.tier_failure.lock().clone(),
+            tier_failure,
         }
     }
 

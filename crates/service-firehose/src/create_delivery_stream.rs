@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::destination::{compact, parse};
+use crate::encryption::EncryptionInput;
 use crate::errors::{invalid_argument, limit_exceeded, not_yet};
 use crate::settings::{Config, DirectPutSource, KinesisStreamSource, warn_of_missing_delimiter};
 use crate::tags::Tag;
@@ -23,7 +24,7 @@ pub(crate) struct Input {
     delivery_stream_type: Option<String>,
     direct_put_source_configuration: Option<DirectPutSource>,
     kinesis_stream_source_configuration: Option<KinesisStreamSource>,
-    delivery_stream_encryption_configuration_input: Option<Value>,
+    delivery_stream_encryption_configuration_input: Option<EncryptionInput>,
     s3_destination_configuration: Option<Value>,
     extended_s3_destination_configuration: Option<Value>,
     redshift_destination_configuration: Option<Value>,
@@ -58,14 +59,18 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
             .clone()
             .filter(|_| kinesis_stream_source.is_none()),
         kinesis_stream_source,
-        destination: parse(input.destination()?)?,
+        destination: parse(input.s3_destination()?)?,
+        http_endpoint: match &input.http_endpoint_destination_configuration {
+            Some(http) => Some(parse(http.clone())?),
+            None => None,
+        },
     };
-    if input.delivery_stream_encryption_configuration_input.is_some() {
-        return Err(not_yet(
-            "encrypt delivery streams (DeliveryStreamEncryptionConfigurationInput)",
-        ));
-    }
-    let spec = config.spec(scope)?;
+    let encryption_key = match input.delivery_stream_encryption_configuration_input {
+        Some(_) if config.kinesis_stream_source.is_some() => return Err(errors::not_for_streams()),
+        Some(encryption) => Some(encryption.key()?),
+        None => None,
+    };
+    let spec = config.spec(scope, &name)?;
     let mut tags = BTreeMap::new();
     tags::add(scope, &name, &mut tags, input.tags.unwrap_or_default())?;
     if call.deliveries.list(scope, None, STREAMS_MAX).len() == STREAMS_MAX {
@@ -79,6 +84,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
         spec: spec.clone(),
         config: compact(&config),
         tags,
+        encryption_key,
     };
     call.deliveries
         .create(new)
@@ -91,8 +97,8 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError
 }
 
 impl Input {
-    /// The one destination, if it is one that catchment delivers to.
-    fn destination(&self) -> Result<Value, AwsError> {
+    /// The S3 part of the one destination, if it is one that catchment delivers to.
+    fn s3_destination(&self) -> Result<Value, AwsError> {
         let others = [
             (&self.redshift_destination_configuration, "Amazon Redshift"),
             (
@@ -108,13 +114,15 @@ impl Input {
                 "Amazon OpenSearch Serverless",
             ),
             (&self.splunk_destination_configuration, "Splunk"),
-            (&self.http_endpoint_destination_configuration, "HTTP endpoints"),
             (&self.snowflake_destination_configuration, "Snowflake"),
             (&self.iceberg_destination_configuration, "Apache Iceberg tables"),
         ];
+        let http = self.http_endpoint_destination_configuration.as_ref();
+        let http = http.map(|http| &http["S3Configuration"]);
         let s3 = [
-            &self.s3_destination_configuration,
-            &self.extended_s3_destination_configuration,
+            self.s3_destination_configuration.as_ref(),
+            self.extended_s3_destination_configuration.as_ref(),
+            http,
         ];
         let mut s3 = s3.into_iter().flatten();
         let mut others = others.iter().filter(|(given, _)| given.is_some());

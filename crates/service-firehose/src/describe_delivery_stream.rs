@@ -4,9 +4,10 @@ use base::Scope;
 use engine_delivery::{Delivery, Source};
 use protocol_aws::{AwsError, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::destination::DESTINATION_ID;
+use crate::encryption::EncryptionDescription;
 use crate::settings::{Config, DirectPutSource};
 use crate::{Call, errors};
 
@@ -30,7 +31,9 @@ struct Description {
     #[serde(rename = "DeliveryStreamARN")]
     delivery_stream_arn: String,
     delivery_stream_status: &'static str,
-    delivery_stream_encryption_configuration: Value,
+    /// Direct puts only are encrypted here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_stream_encryption_configuration: Option<EncryptionDescription>,
     delivery_stream_type: &'static str,
     version_id: String,
     create_timestamp: Timestamp,
@@ -63,31 +66,42 @@ struct KinesisStreamSourceDescription {
 #[serde(rename_all = "PascalCase")]
 struct Destination {
     destination_id: &'static str,
-    s3_destination_description: Value,
-    extended_s3_destination_description: Value,
+    #[serde(flatten)]
+    descriptions: Map<String, Value>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
     let (scope, name) = (call.scope(), &input.delivery_stream_name);
-    let delivery = call
-        .deliveries
-        .get(scope, name)
-        .map_err(|error| errors::from_delivery(scope, name, error))?;
+    let failed = |error| errors::from_delivery(scope, name, error);
+    let delivery = call.deliveries.get(scope, name).map_err(failed)?;
+    let encryption = match delivery.spec.source {
+        Source::DirectPut => Some(EncryptionDescription::of(
+            call.deliveries.encryption_key(scope, name).map_err(failed)?,
+        )),
+        Source::Stream { .. } => None,
+    };
     let config = Config::of(&delivery)?;
     let destination = config.destination.with_defaults(scope);
     let after = input.exclusive_start_destination_id;
     let shown = after.is_none_or(|after| after.as_str() < DESTINATION_ID);
+    let descriptions = match &config.http_endpoint {
+        Some(http) => vec![("HttpEndpointDestinationDescription", http.describe(&destination))],
+        None => vec![
+            ("S3DestinationDescription", destination.describe_plain()),
+            ("ExtendedS3DestinationDescription", destination.describe()),
+        ],
+    };
+    let descriptions = descriptions.into_iter().map(|(name, value)| (name.to_owned(), value));
     let destinations = shown.then(|| Destination {
         destination_id: DESTINATION_ID,
-        s3_destination_description: destination.describe_plain(),
-        extended_s3_destination_description: destination.describe(),
+        descriptions: descriptions.collect(),
     });
     Ok(Output {
         delivery_stream_description: Description {
             delivery_stream_name: delivery.name.clone(),
             delivery_stream_arn: arn(scope, name),
             delivery_stream_status: "ACTIVE",
-            delivery_stream_encryption_configuration: json!({ "Status": "DISABLED" }),
+            delivery_stream_encryption_configuration: encryption,
             delivery_stream_type: type_of(&delivery),
             version_id: delivery.version.to_string(),
             create_timestamp: Timestamp(delivery.created_ms),

@@ -36,6 +36,9 @@ pub(crate) struct S3Destination {
     pub(crate) cloud_watch_logging_options: Option<CloudWatchLoggingOptions>,
     pub(crate) processing_configuration: Option<ProcessingConfiguration>,
     pub(crate) s3_backup_mode: Option<String>,
+    /// Of source records; as callers name it at creation and in updates, and as it is described.
+    #[serde(alias = "S3BackupConfiguration", alias = "S3BackupUpdate")]
+    pub(crate) s3_backup_description: Option<Box<S3Destination>>,
     pub(crate) data_format_conversion_configuration: Option<DataFormatConversion>,
     pub(crate) dynamic_partitioning_configuration: Option<DynamicPartitioning>,
     pub(crate) file_extension: Option<String>,
@@ -193,6 +196,13 @@ pub(crate) struct RetryOptions {
     pub(crate) duration_in_seconds: Option<u64>,
 }
 
+impl ProcessingConfiguration {
+    /// The processors that are to run.
+    pub(crate) fn running(&self) -> Option<&[Processor]> {
+        (self.enabled == Some(true)).then(|| self.processors.as_deref().unwrap_or_default())
+    }
+}
+
 impl S3Destination {
     pub(crate) fn converts(&self) -> bool {
         let conversion = self.data_format_conversion_configuration.as_ref();
@@ -206,32 +216,19 @@ impl S3Destination {
 
     /// The processors that are to run.
     pub(crate) fn processors(&self) -> Option<&[Processor]> {
-        let processing = self.processing_configuration.as_ref()?;
-        (processing.enabled == Some(true)).then(|| processing.processors.as_deref().unwrap_or_default())
+        self.processing_configuration.as_ref()?.running()
     }
 
     /// With all that the service fills in where the caller says nothing.
     pub(crate) fn with_defaults(&self, scope: &Scope) -> Self {
         let mut full = self.clone();
-        let size_in_mbs = if self.converts() || self.partitions() {
-            LARGE_SIZE_MIB_DEFAULT
-        } else {
-            SIZE_MIB_DEFAULT
-        };
-        full.buffering_hints.get_or_insert(BufferingHints {
-            size_in_mbs: Some(size_in_mbs),
-            interval_in_seconds: Some(INTERVAL_SECONDS_DEFAULT),
+        full.fill_plain(match self.converts() || self.partitions() {
+            true => LARGE_SIZE_MIB_DEFAULT,
+            false => SIZE_MIB_DEFAULT,
         });
-        full.compression_format.get_or_insert_with(|| "UNCOMPRESSED".into());
-        full.encryption_configuration
-            .get_or_insert_with(|| EncryptionConfiguration {
-                no_encryption_config: Some("NoEncryption".into()),
-                kms_encryption_config: None,
-            });
-        full.cloud_watch_logging_options
-            .get_or_insert_default()
-            .enabled
-            .get_or_insert(false);
+        if let Some(backup) = &mut full.s3_backup_description {
+            backup.fill_plain(SIZE_MIB_DEFAULT);
+        }
         full.s3_backup_mode.get_or_insert_with(|| "Disabled".into());
         if let Some(conversion) = &mut full.data_format_conversion_configuration {
             conversion.enabled.get_or_insert(true);
@@ -248,6 +245,30 @@ impl S3Destination {
             retry.duration_in_seconds.get_or_insert(RETRY_SECONDS_DEFAULT);
         }
         full
+    }
+
+    /// Fills in the members that every S3 destination has.
+    fn fill_plain(&mut self, size_in_mbs: u64) {
+        self.buffering_hints.get_or_insert(BufferingHints {
+            size_in_mbs: Some(size_in_mbs),
+            interval_in_seconds: Some(INTERVAL_SECONDS_DEFAULT),
+        });
+        self.compression_format.get_or_insert_with(|| "UNCOMPRESSED".into());
+        self.encryption_configuration
+            .get_or_insert_with(|| EncryptionConfiguration {
+                no_encryption_config: Some("NoEncryption".into()),
+                kms_encryption_config: None,
+            });
+        self.cloud_watch_logging_options
+            .get_or_insert_default()
+            .enabled
+            .get_or_insert(false);
+    }
+
+    /// Where source records go, where they do.
+    pub(crate) fn backup(&self) -> Option<&Self> {
+        let is_on = self.s3_backup_mode.as_deref() == Some("Enabled");
+        self.s3_backup_description.as_deref().filter(|_| is_on)
     }
 
     /// ExtendedS3DestinationDescription.

@@ -39,19 +39,38 @@ fn exists(scope: &Scope, name: &str) -> AwsError {
     )
 }
 
+pub(crate) fn not_for_streams() -> AwsError {
+    invalid_argument("This operation is not permitted on KinesisStreamAsSource delivery stream type.")
+}
+
+/// More calls in a second than the service takes of an account.
+pub(crate) fn throttled() -> AwsError {
+    AwsError::new("ThrottlingException", "Rate exceeded")
+}
+
+/// More puts in a second than the service takes for a delivery stream.
+pub(crate) fn slow_down() -> AwsError {
+    AwsError::new(SLOW_DOWN.0, SLOW_DOWN.1).with_status(503)
+}
+
+/// Code and text, as they stand at single records too.
+pub(crate) const SLOW_DOWN: (&str, &str) = ("ServiceUnavailableException", "Slow down.");
+
 pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
     AwsError::new("LimitExceededException", message)
 }
 
 /// Nothing was changed, and the call may be tried again.
 fn unavailable(cause: impl std::fmt::Display) -> AwsError {
-    let cause = cause.to_string();
+    AwsError::new("ServiceUnavailableException", sentence(&cause.to_string())).with_status(503)
+}
+
+fn sentence(cause: &str) -> String {
     let mut letters = cause.chars();
-    let sentence: String = letters
+    letters
         .next()
         .map(|first| first.to_uppercase().chain(letters).chain(['.']).collect())
-        .unwrap_or_default();
-    AwsError::new("ServiceUnavailableException", sentence).with_status(503)
+        .unwrap_or_default()
 }
 
 /// What ended work on the delivery stream `name`.
@@ -59,9 +78,7 @@ pub(crate) fn from_delivery(scope: &Scope, name: &str, error: DeliveryError) -> 
     match error {
         DeliveryError::NotFound(_) | DeliveryError::Log(LogError::NoPartition) => not_found(scope, name),
         DeliveryError::Exists(_) => exists(scope, name),
-        DeliveryError::NoDirectPuts(_) => {
-            invalid_argument("This operation is not permitted on KinesisStreamAsSource delivery stream type.")
-        }
+        DeliveryError::NoDirectPuts(_) => not_for_streams(),
         DeliveryError::SourceNotFound(stream) => invalid_argument(format!("Stream {stream} not found.")),
         DeliveryError::VersionMismatch { expected, current } => AwsError::new(
             "ConcurrentModificationException",
@@ -80,6 +97,7 @@ pub(crate) fn from_delivery(scope: &Scope, name: &str, error: DeliveryError) -> 
 fn from_log(error: LogError) -> AwsError {
     match error {
         LogError::Full | LogError::Poisoned(_) | LogError::Closed => unavailable(error),
+        LogError::Key(_) => AwsError::new("InvalidKMSResourceException", sentence(&error.to_string())),
         other => AwsError::internal(other),
     }
 }

@@ -1,9 +1,10 @@
 //! Processors and dynamic partitioning: which may stand together, and what they say.
 
-use engine_delivery::{PartitionQuery, Prefix};
+use base64_simd::STANDARD;
+use engine_delivery::{PartitionQuery, Prefix, Processing as Steps, Split};
 use protocol_aws::AwsError;
 
-use crate::destination::{Processor, S3Destination};
+use crate::destination::Processor;
 use crate::errors::{invalid_argument, not_yet, pattern};
 use crate::query_keys;
 
@@ -14,14 +15,19 @@ const DELIMITER_DEFAULT: &str = "\n";
 /// What processing comes down to.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Processing {
+    pub(crate) steps: Steps,
     pub(crate) partition_query: Option<String>,
     pub(crate) delimiter: Option<String>,
 }
 
-pub(crate) fn check(destination: &S3Destination, prefix: &Prefix) -> Result<Processing, AwsError> {
-    let partitions = destination.partitions();
+/// `processors` are those that are to run, `partitions` whether dynamic partitioning is on.
+pub(crate) fn check(
+    processors: Option<&[Processor]>,
+    partitions: bool,
+    prefix: &Prefix,
+) -> Result<Processing, AwsError> {
     let mut processing = Processing::default();
-    if let Some(processors) = destination.processors() {
+    if let Some(processors) = processors {
         if processors.is_empty() || processors.len() > PROCESSORS_MAX {
             return Err(invalid_argument(format!(
                 "A maximum of {PROCESSORS_MAX} and a minimum of 1 processor needs to be supplied when processing is \
@@ -39,9 +45,17 @@ pub(crate) fn check(destination: &S3Destination, prefix: &Prefix) -> Result<Proc
                 "RecordDeAggregation" if !partitions => return Err(only_with_partitioning(kind)),
                 "MetadataExtraction" => processing.partition_query = Some(query(processor)?),
                 "AppendDelimiterToRecord" => processing.delimiter = Some(delimiter(processor)),
+                "RecordDeAggregation" => processing.steps.split = Some(split(processor)?),
+                "Decompression" => processing.steps.decompress = decompression(processor)?,
+                "CloudWatchLogProcessing" => processing.steps.extract_messages = extraction(processor)?,
                 "Lambda" => return Err(not_yet("run Lambda processors")),
                 other => return Err(not_yet(&format!("run {other} processors"))),
             }
+        }
+        if processing.steps.extract_messages && !processing.steps.decompress {
+            return Err(invalid_argument(
+                "CloudWatchLogProcessing processor can only be present when Decompression processor is present.",
+            ));
         }
     }
     let (query_keys, lambda_keys) = (prefix.query_keys(), prefix.lambda_keys());
@@ -56,7 +70,7 @@ pub(crate) fn check(destination: &S3Destination, prefix: &Prefix) -> Result<Proc
             ))
         };
     }
-    if destination.processors().is_none() {
+    if processors.is_none() {
         return Err(invalid_argument(
             "Processing Configuration is not enabled when DataPartitioning is enabled",
         ));
@@ -133,6 +147,45 @@ fn query(processor: &Processor) -> Result<String, AwsError> {
     PartitionQuery::compile(query)
         .map_err(|error| invalid_argument(format!("MetaDataExtraction JQ Query is invalid: {error}")))?;
     Ok(query.to_owned())
+}
+
+/// How RecordDeAggregation tells records apart.
+fn split(processor: &Processor) -> Result<Split, AwsError> {
+    let delimiter = parameter(processor, "Delimiter");
+    match (parameter(processor, "SubRecordType"), delimiter) {
+        (Some("JSON"), None) => Ok(Split::Json),
+        (Some("JSON"), Some(_)) => Err(invalid_argument(
+            "Delimiter can only be present when SubRecordType is DELIMITED.",
+        )),
+        (Some("DELIMITED"), Some(delimiter)) => match STANDARD.decode_to_vec(delimiter) {
+            Ok(delimiter) if !delimiter.is_empty() => Ok(Split::Delimiter(delimiter)),
+            _ => Err(invalid_argument("Delimiter must be a base64 encoded string.")),
+        },
+        (Some("DELIMITED"), None) => Err(invalid_argument(
+            "Delimiter is required when SubRecordType is DELIMITED.",
+        )),
+        _ => Err(invalid_argument(
+            "SubRecordType of RecordDeAggregation processor has to be one of JSON, DELIMITED",
+        )),
+    }
+}
+
+fn decompression(processor: &Processor) -> Result<bool, AwsError> {
+    match parameter(processor, "CompressionFormat") {
+        None | Some("GZIP") => Ok(true),
+        Some(_) => Err(invalid_argument(
+            "CompressionFormat of Decompression processor has to be one of GZIP",
+        )),
+    }
+}
+
+fn extraction(processor: &Processor) -> Result<bool, AwsError> {
+    match parameter(processor, "DataMessageExtraction") {
+        Some("true") => Ok(true),
+        _ => Err(invalid_argument(
+            "DataMessageExtraction of CloudWatchLogProcessing processor has to be true",
+        )),
+    }
 }
 
 /// The delimiter, with the usual escapes resolved: a parameter cannot be white space alone.

@@ -16,6 +16,15 @@ pub(crate) async fn put(call: &Call, name: &str, records: Vec<Bytes>) -> Result<
     done.map_err(|error| errors::from_delivery(call.scope(), name, error))
 }
 
+/// How many of the records the delivery stream's quotas let in, from the first on.
+pub(crate) fn let_in(call: &Call, name: &str, records: &[Bytes]) -> usize {
+    let sizes = records.iter().map(Bytes::len);
+    let limits = call.limits.as_ref();
+    limits.map_or(records.len(), |limits| {
+        limits.put(call.scope(), name, sizes, call.clock.now_ms())
+    })
+}
+
 /// A record as it stands in a body: its base64 and how many bytes that holds.
 pub(crate) struct Raw<'b> {
     base64: &'b [u8],
@@ -57,6 +66,10 @@ fn decoded_bytes(base64: &[u8]) -> Option<usize> {
     }
     let padding = base64.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     (base64.len() / 4 * 3).checked_sub(padding)
+}
+
+pub(crate) fn json_bool(value: bool) -> &'static [u8] {
+    if value { b"true" } else { b"false" }
 }
 
 /// Whether a name is one that the model allows; others are refused on the common way.

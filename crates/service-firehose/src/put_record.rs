@@ -4,7 +4,8 @@ use bytes::Bytes;
 use protocol_aws::{AwsError, Blob};
 use serde::{Deserialize, Serialize};
 
-use crate::put::{decode, put, scan_record};
+use crate::errors::slow_down;
+use crate::put::{decode, json_bool, let_in, put, scan_record};
 use crate::{Call, record_id};
 use protocol_aws::scan::{Scan, once};
 
@@ -29,15 +30,19 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
-    let done = put(call, &input.delivery_stream_name, vec![input.record.data.0]).await?;
+    let (name, records) = (&input.delivery_stream_name, vec![input.record.data.0]);
+    if let_in(call, name, &records) == 0 {
+        return Err(slow_down());
+    }
+    let done = put(call, name, records).await?;
     Ok(Output {
         record_id: record_id::text(done.partition, done.base_offset),
-        encrypted: false,
+        encrypted: done.is_encrypted,
     })
 }
 
 pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
-    let (name, record) = prepare(body)?;
+    let (name, record) = prepare(body).filter(|_| call.limits.is_none())?;
     let done = match put(call, name, record).await {
         Ok(done) => done,
         Err(error) => return Some(Err(error)),
@@ -45,7 +50,9 @@ pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsE
     let mut out = Vec::with_capacity(record_id::ID_LETTERS + 64);
     out.extend_from_slice(b"{\"RecordId\":\"");
     record_id::write(done.partition, done.base_offset, &mut out);
-    out.extend_from_slice(b"\",\"Encrypted\":false}");
+    out.extend_from_slice(b"\",\"Encrypted\":");
+    out.extend_from_slice(json_bool(done.is_encrypted));
+    out.push(b'}');
     Some(Ok(out.into()))
 }
 

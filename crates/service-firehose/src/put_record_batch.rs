@@ -4,8 +4,8 @@ use bytes::Bytes;
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
-use crate::errors::invalid_argument;
-use crate::put::{Raw, decode, is_name, put, scan_record};
+use crate::errors::{SLOW_DOWN, invalid_argument};
+use crate::put::{Raw, decode, is_name, json_bool, let_in, put, scan_record};
 use crate::put_record::Record;
 use crate::{Call, record_id};
 use protocol_aws::scan::{Scan, once};
@@ -32,35 +32,53 @@ pub(crate) struct Output {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ResponseEntry {
-    record_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<&'static str>,
 }
 
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
-    let records: Vec<Bytes> = input.records.into_iter().map(|record| record.data.0).collect();
-    let count = records.len() as u64;
+    let mut records: Vec<Bytes> = input.records.into_iter().map(|record| record.data.0).collect();
+    let count = records.len();
     if records.iter().map(Bytes::len).sum::<usize>() > CALL_BYTES_MAX {
         return Err(invalid_argument("Records size exceeds 4 MB limit"));
     }
-    let done = put(call, &input.delivery_stream_name, records).await?;
-    let responses = (0..count).map(|index| ResponseEntry {
-        record_id: record_id::text(done.partition, done.base_offset + index),
+    let name = &input.delivery_stream_name;
+    records.truncate(let_in(call, name, &records));
+    let taken = records.len();
+    // With none of them too, so that a delivery stream that is not there is told.
+    let done = put(call, name, records).await?;
+    let taken_entries = (0..taken as u64).map(|index| ResponseEntry {
+        record_id: Some(record_id::text(done.partition, done.base_offset + index)),
+        error_code: None,
+        error_message: None,
+    });
+    let refused_entries = (taken..count).map(|_| ResponseEntry {
+        record_id: None,
+        error_code: Some(SLOW_DOWN.0),
+        error_message: Some(SLOW_DOWN.1),
     });
     Ok(Output {
-        failed_put_count: 0,
-        encrypted: false,
-        request_responses: responses.collect(),
+        failed_put_count: (count - taken) as u32,
+        encrypted: done.is_encrypted,
+        request_responses: taken_entries.chain(refused_entries).collect(),
     })
 }
 
 pub(crate) async fn fast(call: &Call, body: &Bytes) -> Option<Result<Bytes, AwsError>> {
-    let (name, records) = prepare(body)?;
+    let (name, records) = prepare(body).filter(|_| call.limits.is_none())?;
     let count = records.len();
     let done = match put(call, name, records).await {
         Ok(done) => done,
         Err(error) => return Some(Err(error)),
     };
     let mut out = Vec::with_capacity(64 + count * (record_id::ID_LETTERS + 16));
-    out.extend_from_slice(b"{\"FailedPutCount\":0,\"Encrypted\":false,\"RequestResponses\":[");
+    out.extend_from_slice(b"{\"FailedPutCount\":0,\"Encrypted\":");
+    out.extend_from_slice(json_bool(done.is_encrypted));
+    out.extend_from_slice(b",\"RequestResponses\":[");
     for index in 0..count as u64 {
         out.extend_from_slice(if index == 0 {
             b"{\"RecordId\":\""

@@ -1,13 +1,14 @@
 //! From what a caller configures to what the engine does.
 
 use base::{Arn, Millis, Scope};
-use engine_delivery::{DeliverySpec, Source};
+use engine_delivery::{Backup, DeliverySpec, Destination, Prefix, Source};
 use engine_formats::Compression;
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 
-use crate::destination::{S3Destination, parse};
+use crate::destination::{BufferingHints, CloudWatchLoggingOptions, ProcessingConfiguration, S3Destination, parse};
 use crate::errors::{invalid_argument, not_yet, pattern};
+use crate::http_endpoint::HttpDestination;
 use crate::{conversion, prefixes, processing};
 
 /// With conversion or dynamic partitioning.
@@ -19,7 +20,10 @@ const SIZE_MIB_MIN: u64 = 64;
 pub(crate) struct Config {
     pub(crate) direct_put_source: Option<DirectPutSource>,
     pub(crate) kinesis_stream_source: Option<KinesisStreamSource>,
+    /// The destination, or what goes besides another destination to S3.
     pub(crate) destination: S3Destination,
+    #[serde(default)]
+    pub(crate) http_endpoint: Option<HttpDestination>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,18 +45,51 @@ impl Config {
         parse(delivery.config.clone()).map_err(AwsError::internal)
     }
 
-    /// What the engine shall do for a delivery stream in `scope`; refuses what does not fit together, and what
+    /// What the engine shall do for the delivery stream `name` in `scope`; refuses what does not fit together, and what
     /// catchment does not do.
-    pub(crate) fn spec(&self, scope: &Scope) -> Result<DeliverySpec, AwsError> {
+    pub(crate) fn spec(&self, scope: &Scope, name: &str) -> Result<DeliverySpec, AwsError> {
+        let spec = self.s3_spec(scope)?;
+        let Some(http) = self.http_endpoint.as_ref().map(HttpDestination::with_defaults) else {
+            return Ok(spec);
+        };
+        let (buffer_bytes, buffer_interval_ms) = buffering(http.buffering_hints.as_ref())?;
+        logging(http.cloud_watch_logging_options.as_ref())?;
+        let processors = http
+            .processing_configuration
+            .as_ref()
+            .and_then(ProcessingConfiguration::running);
+        let processing = processing::check(processors, false, &Prefix::default())?;
+        let backup = http.keeps_all().then(|| Backup {
+            bucket: spec.bucket.clone(),
+            prefix: spec.prefix.clone(),
+            error_prefix: spec.error_prefix.clone(),
+            buffer_bytes: spec.buffer_bytes,
+            buffer_interval_ms: spec.buffer_interval_ms,
+            compression: spec.compression,
+        });
+        Ok(DeliverySpec {
+            destination: Destination::Http(http.endpoint(scope, name)?),
+            buffer_bytes,
+            buffer_interval_ms,
+            compression: Compression::None,
+            processing: processing.steps,
+            delimiter: processing.delimiter,
+            backup,
+            ..spec
+        })
+    }
+
+    fn s3_spec(&self, scope: &Scope) -> Result<DeliverySpec, AwsError> {
         let destination = self.destination.with_defaults(scope);
         refuse_what_is_not_built(&destination)?;
-        let (buffer_bytes, buffer_interval_ms) = buffering(&destination)?;
-        logging(&destination)?;
+        let backup = backup(&destination)?;
+        let (buffer_bytes, buffer_interval_ms) = s3_buffering(&destination)?;
+        logging(destination.cloud_watch_logging_options.as_ref())?;
         let prefix = destination.prefix.clone().unwrap_or_default();
         let error_prefix = destination.error_output_prefix.clone().unwrap_or_default();
         let zone = time_zone(destination.custom_time_zone.as_deref())?;
         let parsed = prefixes::check(&prefix, &error_prefix, zone)?;
-        let processing = processing::check(&destination, &parsed)?;
+        let processing = processing::check(destination.processors(), destination.partitions(), &parsed)?;
         let compression = compression(&destination)?;
         let conversion = match &destination.data_format_conversion_configuration {
             Some(config) if destination.converts() => Some(conversion::check(config, scope)?),
@@ -60,6 +97,7 @@ impl Config {
         };
         Ok(DeliverySpec {
             source: self.source(scope)?,
+            destination: Destination::Objects,
             bucket: bucket(destination.bucket_arn.as_deref().unwrap_or_default())?,
             prefix,
             error_prefix,
@@ -68,9 +106,11 @@ impl Config {
             compression,
             file_extension: destination.file_extension.filter(|extension| !extension.is_empty()),
             time_zone: zone.name().to_owned(),
+            processing: processing.steps,
             partition_query: processing.partition_query,
             delimiter: processing.delimiter,
             conversion,
+            backup,
         })
     }
 
@@ -100,7 +140,7 @@ impl Config {
 
 /// Tells the log of records that will stand one behind the other, which few readers can take apart.
 pub(crate) fn warn_of_missing_delimiter(name: &str, spec: &DeliverySpec) {
-    if spec.conversion.is_none() && spec.delimiter.is_none() {
+    if spec.destination == Destination::Objects && spec.conversion.is_none() && spec.delimiter.is_none() {
         tracing::warn!(
             delivery_stream = name,
             "records are written one behind the other with nothing between them; \
@@ -110,14 +150,43 @@ pub(crate) fn warn_of_missing_delimiter(name: &str, spec: &DeliverySpec) {
 }
 
 fn refuse_what_is_not_built(destination: &S3Destination) -> Result<(), AwsError> {
-    if destination.s3_backup_mode.as_deref() == Some("Enabled") {
-        return Err(not_yet("back up source records (S3BackupMode Enabled)"));
-    }
     let encryption = destination.encryption_configuration.as_ref();
     if encryption.is_some_and(|encryption| encryption.kms_encryption_config.is_some()) {
         return Err(not_yet("encrypt objects with KMS keys (KMSEncryptionConfig)"));
     }
     Ok(())
+}
+
+fn backup(destination: &S3Destination) -> Result<Option<Backup>, AwsError> {
+    let Some(backup) = destination.backup() else {
+        return match destination.s3_backup_mode.as_deref() {
+            Some("Enabled") => Err(invalid_argument(
+                "S3BackupConfiguration is required when S3BackupMode is Enabled",
+            )),
+            _ => Ok(None),
+        };
+    };
+    refuse_what_is_not_built(backup)?;
+    logging(backup.cloud_watch_logging_options.as_ref())?;
+    let (buffer_bytes, buffer_interval_ms) = s3_buffering(backup)?;
+    let prefix = backup.prefix.clone().unwrap_or_default();
+    let error_prefix = backup.error_output_prefix.clone().unwrap_or_default();
+    let zone = time_zone(destination.custom_time_zone.as_deref())?;
+    let parsed = prefixes::check(&prefix, &error_prefix, zone)?;
+    if !parsed.query_keys().is_empty() || !parsed.lambda_keys().is_empty() {
+        return Err(invalid_argument(
+            "Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is \
+             enabled.",
+        ));
+    }
+    Ok(Some(Backup {
+        bucket: bucket(backup.bucket_arn.as_deref().unwrap_or_default())?,
+        prefix,
+        error_prefix,
+        buffer_bytes,
+        buffer_interval_ms,
+        compression: compression(backup)?,
+    }))
 }
 
 /// The bucket that `arn:aws:s3:::bucket` names.
@@ -132,34 +201,35 @@ fn bucket(arn: &str) -> Result<String, AwsError> {
 }
 
 /// Bytes and milliseconds.
-fn buffering(destination: &S3Destination) -> Result<(u64, Millis), AwsError> {
-    let hints = destination.buffering_hints.clone().unwrap_or_default();
+fn buffering(hints: Option<&BufferingHints>) -> Result<(u64, Millis), AwsError> {
+    let hints = hints.cloned().unwrap_or_default();
     let (Some(size_mib), Some(interval_seconds)) = (hints.size_in_mbs, hints.interval_in_seconds) else {
         return Err(invalid_argument(
             "Both SizeInMBs and IntervalInSeconds are required to configure BufferingHints.",
         ));
     };
+    Ok((size_mib << 20, interval_seconds as Millis * 1000))
+}
+
+fn s3_buffering(destination: &S3Destination) -> Result<(u64, Millis), AwsError> {
+    let (bytes, interval_ms) = buffering(destination.buffering_hints.as_ref())?;
     let too_small = |when: &str| {
         invalid_argument(format!(
             "BufferingHints.SizeInMBs must be at least {SIZE_MIB_MIN} when {when} is enabled."
         ))
     };
-    if size_mib < SIZE_MIB_MIN && destination.converts() {
+    if bytes < SIZE_MIB_MIN << 20 && destination.converts() {
         return Err(too_small("data format conversion"));
     }
-    if size_mib < SIZE_MIB_MIN && destination.partitions() {
+    if bytes < SIZE_MIB_MIN << 20 && destination.partitions() {
         return Err(too_small("Dynamic Partitioning"));
     }
-    Ok((size_mib << 20, interval_seconds as Millis * 1000))
+    Ok((bytes, interval_ms))
 }
 
 /// There is no CloudWatch to log to; failures are in the server's own log whatever is asked for here.
-fn logging(destination: &S3Destination) -> Result<(), AwsError> {
-    let Some(options) = destination
-        .cloud_watch_logging_options
-        .as_ref()
-        .filter(|options| options.enabled == Some(true))
-    else {
+fn logging(options: Option<&CloudWatchLoggingOptions>) -> Result<(), AwsError> {
+    let Some(options) = options.filter(|options| options.enabled == Some(true)) else {
         return Ok(());
     };
     for (name, called) in [(&options.log_group_name, "Group"), (&options.log_stream_name, "Stream")] {

@@ -2,10 +2,11 @@
 
 use protocol_aws::{AwsError, Empty};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::destination::{DESTINATION_ID, S3Destination, compact, parse};
 use crate::errors::{invalid_argument, not_yet};
+use crate::http_endpoint::HttpDestination;
 use crate::merge::merge;
 use crate::settings::{Config, warn_of_missing_delimiter};
 use crate::{Call, errors};
@@ -46,12 +47,29 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
             input.destination_id
         )));
     }
-    let update: S3Destination = parse(input.update()?)?;
+    let s3_update: S3Destination = parse(input.s3_update()?)?;
     let mut config = Config::of(&delivery)?;
     let mut destination = compact(&config.destination);
-    merge(&mut destination, compact(&update));
+    merge(&mut destination, compact(&s3_update));
     config.destination = parse(destination)?;
-    let spec = config.spec(scope)?;
+    config.http_endpoint = match (config.http_endpoint, &input.http_endpoint_destination_update) {
+        (Some(http), Some(update)) => {
+            let update: HttpDestination = parse(update.clone())?;
+            let mut http = compact(&http);
+            merge(&mut http, compact(&update));
+            Some(parse(http)?)
+        }
+        (None, None) => None,
+        _ => {
+            return Err(invalid_argument(
+                "The destination type of a Firehose can not be changed by UpdateDestination.",
+            ));
+        }
+    };
+    let spec = config.spec(scope, name)?;
+    if delivery.spec.backup.is_some() && spec.backup.is_none() {
+        return Err(invalid_argument("S3BackupMode can not be disabled once it is enabled."));
+    }
     let changed = call
         .deliveries
         .update(scope, name, version, spec.clone(), compact(&config));
@@ -61,23 +79,31 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
 }
 
 impl Input {
-    fn update(&self) -> Result<Value, AwsError> {
+    fn s3_update(&self) -> Result<Value, AwsError> {
         let others = [
             &self.redshift_destination_update,
             &self.elasticsearch_destination_update,
             &self.amazonopensearchservice_destination_update,
             &self.amazon_open_search_serverless_destination_update,
             &self.splunk_destination_update,
-            &self.http_endpoint_destination_update,
             &self.snowflake_destination_update,
             &self.iceberg_destination_update,
         ];
-        let s3 = [&self.s3_destination_update, &self.extended_s3_destination_update];
+        let http = self.http_endpoint_destination_update.as_ref();
+        let http = http.map(|http| match &http["S3Update"] {
+            Value::Null => json!({}),
+            update => update.clone(),
+        });
+        let s3 = [
+            self.s3_destination_update.clone(),
+            self.extended_s3_destination_update.clone(),
+            http,
+        ];
         let mut s3 = s3.into_iter().flatten();
         let others = others.into_iter().flatten().count();
         match (s3.next(), s3.next(), others) {
-            (Some(update), None, 0) => Ok(update.clone()),
-            (None, None, 1) => Err(not_yet("deliver to anything but Amazon S3")),
+            (Some(update), None, 0) => Ok(update),
+            (None, None, 1) => Err(not_yet("deliver to anything but Amazon S3 and HTTP endpoints")),
             _ => Err(invalid_argument(
                 "Exactly one destination configuration is supported for a Firehose",
             )),

@@ -133,7 +133,10 @@ async fn read(call: &Call, iterator: &str, limit: Option<usize>, arn: Option<&st
     let now_ms = call.clock.now_ms();
     let behind_ms = behind_ms(&read, now_ms);
     let info = &stream.shards[shard];
-    let ended = info.closed.is_some_and(|closed| read.next_offset >= closed.end_offset);
+    // The end is a page of its own: only an iterator that "does not return any more data" has none after it (API
+    // reference of GetRecords), and there are readers that go on after any page with records, and then find a second end.
+    let is_at_end = info.closed.is_some_and(|closed| read.next_offset >= closed.end_offset);
+    let ended = is_at_end && read.records.is_empty();
     let next = (!ended).then(|| Iterator::new(&stream, info.number, read.next_offset, now_ms).seal());
     Ok(Page {
         shard,

@@ -1,9 +1,6 @@
 //! The service's quotas, where they are asked for. Facts: Kinesis Developer Guide, "Quotas and limits".
 
-use std::collections::HashMap;
-use std::hash::Hash;
-
-use base::{Millis, Scope};
+use base::{Buckets, Millis, Scope};
 use parking_lot::Mutex;
 
 /// Per stream in a rolling day.
@@ -18,10 +15,6 @@ pub(crate) const SHARDS_MAX: usize = 20_000;
 pub(crate) const ON_DEMAND_STREAMS_MAX: usize = 50;
 const DAY_MS: Millis = 24 * 3_600_000;
 const SECOND_MS: Millis = 1_000;
-/// A full GetRecords call keeps a shard busy for five seconds.
-const DEBT_MS_MAX: Millis = 10 * SECOND_MS;
-/// From so many buckets on, those that are full are forgotten.
-const BUCKETS_MAX: usize = 100_000;
 
 /// Per shard and second.
 const WRITE_BYTES: f64 = (1 << 20) as f64;
@@ -57,9 +50,9 @@ const CALLS: &[(&str, f64)] = &[
 /// What shards are used for, to compare it with the quotas.
 #[derive(Default)]
 pub(crate) struct Limits {
-    shards: Mutex<HashMap<(Use, u64), Bucket>>,
+    shards: Mutex<Buckets<(Use, u64)>>,
     /// Per account and region, and the operation's place in the table.
-    calls: Mutex<HashMap<(Scope, usize), Bucket>>,
+    calls: Mutex<Buckets<(Scope, usize)>>,
 }
 
 /// What is counted of a shard.
@@ -72,35 +65,22 @@ enum Use {
     Iterators,
 }
 
-/// Holds as much as one second brings. What is taken beyond that has to come in before more is given.
-struct Bucket {
-    level: f64,
-    at_ms: Millis,
-}
-
 impl Limits {
     /// Takes a call, unless the account has made too many of its kind in this second.
     pub(crate) fn call(&self, scope: &Scope, operation: &str, now_ms: Millis) -> bool {
         let Some(at) = CALLS.iter().position(|(name, _)| *name == operation) else {
             return true;
         };
-        let mut all = self.calls.lock();
-        let bucket = refilled(&mut all, (scope.clone(), at), CALLS[at].1, now_ms);
-        let fits = bucket.level >= 1.0;
-        if fits {
-            bucket.level -= 1.0;
-        }
-        fits
+        self.calls.lock().take_one((scope.clone(), at), CALLS[at].1, now_ms)
     }
 
     /// Takes a record of so many bytes, unless the partition has had its share of this second.
     pub(crate) fn write(&self, partition: u64, bytes: usize, now_ms: Millis) -> bool {
         let mut all = self.shards.lock();
-        let fits = level(&mut all, Use::WriteBytes, partition, WRITE_BYTES, now_ms) >= bytes as f64
-            && level(&mut all, Use::WriteRecords, partition, WRITE_RECORDS, now_ms) >= 1.0;
+        let fits = all.level((Use::WriteBytes, partition), WRITE_BYTES, now_ms) >= bytes as f64
+            && all.take_one((Use::WriteRecords, partition), WRITE_RECORDS, now_ms);
         if fits {
-            take(&mut all, Use::WriteBytes, partition, bytes as f64);
-            take(&mut all, Use::WriteRecords, partition, 1.0);
+            all.take(&(Use::WriteBytes, partition), bytes as f64);
         }
         fits
     }
@@ -108,59 +88,27 @@ impl Limits {
     /// Begins a GetRecords call, unless there were too many, or those before read more than has come in since.
     pub(crate) fn read(&self, partition: u64, now_ms: Millis) -> bool {
         let mut all = self.shards.lock();
-        let fits = level(&mut all, Use::ReadCalls, partition, READ_CALLS, now_ms) >= 1.0
-            && level(&mut all, Use::ReadBytes, partition, READ_BYTES, now_ms) > 0.0;
-        if fits {
-            take(&mut all, Use::ReadCalls, partition, 1.0);
-        }
-        fits
+        all.level((Use::ReadBytes, partition), READ_BYTES, now_ms) > 0.0
+            && all.take_one((Use::ReadCalls, partition), READ_CALLS, now_ms)
     }
 
     /// Counts what a GetRecords call has read. A full one of 10 MiB keeps the shard busy for five seconds.
     pub(crate) fn has_read(&self, partition: u64, bytes: usize) {
         let mut all = self.shards.lock();
         let burst = if bytes as f64 > READ_BYTES { READ_BYTES } else { 0.0 };
-        take(&mut all, Use::ReadBytes, partition, bytes as f64 + burst);
+        all.take(&(Use::ReadBytes, partition), bytes as f64 + burst);
     }
 
     pub(crate) fn iterator(&self, partition: u64, now_ms: Millis) -> bool {
-        let mut all = self.shards.lock();
-        let fits = level(&mut all, Use::Iterators, partition, ITERATORS, now_ms) >= 1.0;
-        if fits {
-            take(&mut all, Use::Iterators, partition, 1.0);
-        }
-        fits
+        self.shards
+            .lock()
+            .take_one((Use::Iterators, partition), ITERATORS, now_ms)
     }
 }
 
 /// How long a registered consumer waits after so many bytes.
 pub(crate) fn pause_ms(bytes: usize) -> Millis {
     (bytes as f64 / READ_BYTES * SECOND_MS as f64) as Millis
-}
-
-fn level(all: &mut HashMap<(Use, u64), Bucket>, what: Use, partition: u64, rate: f64, now_ms: Millis) -> f64 {
-    refilled(all, (what, partition), rate, now_ms).level
-}
-
-fn refilled<K: Eq + Hash>(all: &mut HashMap<K, Bucket>, key: K, rate: f64, now_ms: Millis) -> &mut Bucket {
-    if all.len() >= BUCKETS_MAX {
-        // Those that nobody has used for longer than any debt lasts are full, as new ones are.
-        all.retain(|_, bucket| now_ms - bucket.at_ms < DEBT_MS_MAX);
-    }
-    let bucket = all.entry(key).or_insert(Bucket {
-        level: rate,
-        at_ms: now_ms,
-    });
-    let since_s = (now_ms - bucket.at_ms).max(0) as f64 / SECOND_MS as f64;
-    bucket.level = (bucket.level + since_s * rate).min(rate);
-    bucket.at_ms = now_ms;
-    bucket
-}
-
-fn take(all: &mut HashMap<(Use, u64), Bucket>, what: Use, partition: u64, amount: f64) {
-    if let Some(bucket) = all.get_mut(&(what, partition)) {
-        bucket.level -= amount;
-    }
 }
 
 /// Those of the times that lie within the last day.

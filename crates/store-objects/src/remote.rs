@@ -108,14 +108,14 @@ impl Remote {
 
     /// The same store, `below` further down.
     pub fn below(mut self, below: &str) -> Self {
-        self.prefix = self.place_of(below);
+        self.prefix = below.split('/').fold(self.prefix, Name::join);
         self
     }
 
     /// The file that holds an object, where the place is a directory.
     pub fn file_of(&self, name: &str) -> Option<PathBuf> {
         let directory = self.directory.as_ref()?;
-        Some(directory.join(self.place_of(name).as_ref()))
+        Some(directory.join(self.place_of(name).ok()?.as_ref()))
     }
 
     /// As it was given.
@@ -125,7 +125,7 @@ impl Remote {
 
     /// Puts an object, in the place of one of that name.
     pub async fn put(&self, name: &str, content: Bytes) -> Result<(), RemoteError> {
-        let path = self.place_of(name);
+        let path = self.place_of(name)?;
         self.store
             .put(&path, content.into())
             .await
@@ -138,27 +138,44 @@ impl Remote {
     }
 
     pub async fn get(&self, name: &str) -> Result<Bytes, RemoteError> {
-        let got = self.store.get(&self.place_of(name)).await;
+        let got = self.store.get(&self.place_of(name)?).await;
         let got = got.map_err(|error| self.missing(name, error))?;
         got.bytes().await.map_err(|error| self.failed(name, &error))
     }
 
     /// A part of an object's bytes; all of `range` must be there.
     pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes, RemoteError> {
-        let got = self.store.get_range(&self.place_of(name), range).await;
+        let got = self.store.get_range(&self.place_of(name)?, range).await;
         got.map_err(|error| self.missing(name, error))
     }
 
     /// Removes an object, if it is there.
     pub async fn delete(&self, name: &str) -> Result<(), RemoteError> {
-        match self.store.delete(&self.place_of(name)).await {
+        match self.store.delete(&self.place_of(name)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed(name, &error)),
         }
     }
 
-    fn place_of(&self, name: &str) -> Name {
-        name.split('/').fold(self.prefix.clone(), Name::join)
+    pub async fn exists(&self, name: &str) -> Result<bool, RemoteError> {
+        match self.store.head(&self.place_of(name)?).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failed(name, &error)),
+        }
+    }
+
+    /// Names are taken as they are: some, such as those with empty parts, no place has.
+    fn place_of(&self, name: &str) -> Result<Name, RemoteError> {
+        let whole = match self.prefix.as_ref() {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}/{name}"),
+        };
+        let refused = |error: object_store::path::Error| {
+            let place = &self.url;
+            RemoteError::Invalid(format!("{place} cannot have an object {name}: {error}"))
+        };
+        Name::parse(whole).map_err(refused)
     }
 
     fn missing(&self, name: &str, error: object_store::Error) -> RemoteError {
@@ -175,7 +192,11 @@ impl Remote {
         let mut reason = format!("{name}: {error}");
         let mut source = error.source();
         while let Some(deeper) = source {
-            reason = format!("{reason}: {deeper}");
+            let text = deeper.to_string();
+            // Most errors say already what theirs come from.
+            if !reason.contains(&text) {
+                reason = format!("{reason}: {text}");
+            }
             source = deeper.source();
         }
         RemoteError::Failed {

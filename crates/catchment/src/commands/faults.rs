@@ -16,7 +16,14 @@ pub(crate) fn run(arguments: &FaultsArguments) -> Result<()> {
     let client = Client::new(&arguments.server.endpoint);
     runtime()?.block_on(async {
         match &arguments.command {
-            None | Some(FaultsCommand::List) => show(&client.own(Method::GET, PAGE, None).await?),
+            None => show(&client.own(Method::GET, PAGE, None).await?),
+            Some(FaultsCommand::List { json }) => {
+                let faults = client.own(Method::GET, PAGE, None).await?;
+                match json {
+                    true => say!("{}", serde_json::to_string_pretty(&faults["faults"])?),
+                    false => show(&faults),
+                }
+            }
             Some(FaultsCommand::Add(fault)) => {
                 if fault.error.is_none() && fault.delay_ms.is_none() {
                     bail!("give --error, --delay-ms or both");

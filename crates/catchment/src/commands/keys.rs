@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::cli::{KeysArguments, KeysCommand};
+use crate::cli::{KeysArguments, KeysCommand, region as region_of};
 use crate::client::Client;
 use crate::commands::serve::runtime;
 use crate::say;
@@ -28,12 +28,12 @@ pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
                 if let Some(account) = account {
                     scope.account = account.parse().context("an account has twelve digits")?;
                 }
-                if let Some(region) = region {
-                    scope.region = region.parse().context("this is no region")?;
-                }
+                let region = region_of(region.as_deref());
+                scope.region = region.parse().context("this is no region")?;
                 let set = json!({ "scope": scope, "key": key, "state": state });
                 let set = client.own(Method::POST, PAGE, Some(&set)).await?;
-                say!("{key} is {}", set["state"].as_str().unwrap_or_default());
+                let state = set["state"].as_str().unwrap_or_default();
+                say!("{key} is {state} for account {} in {region}", scope.account);
             }
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! `catchment put`: lines into a stream.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,43 +11,62 @@ use base::{human_bytes, human_count};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::cli::PutArguments;
-use crate::client::{Client, KINESIS};
+use crate::client::{Client, KINESIS, ServiceError};
 use crate::commands::serve::runtime;
 
 /// What the service takes in one call, and room for a record beyond it.
 const RECORDS_PER_CALL: usize = 500;
 const BYTES_PER_CALL: usize = 4 << 20;
 const CALLS_AT_ONCE: usize = 8;
-/// Records that were refused for their rate are sent again, for so long.
+/// What was refused for its rate, or by a service that was not well, is sent again, for so long.
 const RETRIES_MAX: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// A record to be put.
-#[derive(Clone)]
 struct Line {
     key: String,
     data: Vec<u8>,
+    place: Place,
+}
+
+/// Where a record was read.
+#[derive(Clone)]
+struct Place {
+    file: Arc<Path>,
+    line: u64,
+}
+
+/// What has been put.
+#[derive(Default)]
+struct Sent {
+    records: u64,
+    bytes: u64,
 }
 
 pub(crate) fn run(arguments: &PutArguments) -> Result<()> {
     let begun = Instant::now();
     let bar = progress(arguments);
-    let (records, bytes) = runtime()?.block_on(put_all(arguments, &bar))?;
+    let mut sent = Sent::default();
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(put_all(arguments, &bar, &mut sent));
+    // Standard input may have no end.
+    runtime.shutdown_background();
     bar.finish_and_clear();
     let seconds = begun.elapsed().as_secs_f64();
     eprintln!(
         "{} records, {} in {seconds:.1} s: {} records/s",
-        human_count(records),
-        human_bytes(bytes),
-        human_count((records as f64 / seconds.max(0.001)) as u64)
+        human_count(sent.records),
+        human_bytes(sent.bytes),
+        human_count((sent.records as f64 / seconds.max(0.001)) as u64)
     );
-    Ok(())
+    outcome
 }
 
 /// By bytes where the files' sizes are known.
@@ -72,26 +93,37 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-async fn put_all(arguments: &PutArguments, bar: &ProgressBar) -> Result<(u64, u64)> {
+/// Puts until all is put or something cannot be; what is under way then is waited for, so that `sent` is what is there.
+async fn put_all(arguments: &PutArguments, bar: &ProgressBar, sent: &mut Sent) -> Result<()> {
     let client = arguments.server.client();
-    let (calls, waiting) = mpsc::channel(CALLS_AT_ONCE);
+    let (calls, mut waiting) = mpsc::channel(CALLS_AT_ONCE);
     let given = arguments.clone();
     let reading = tokio::task::spawn_blocking(move || read_all(&given, &calls));
-    let calls = futures::stream::unfold(waiting, |mut waiting| async { Some((waiting.recv().await?, waiting)) });
-    let answers = calls
-        .map(|lines| put(&client, &arguments.stream, lines))
-        // One at a time where the order within a key matters.
-        .buffered(if arguments.ordered { 1 } else { CALLS_AT_ONCE });
-    let mut answers = std::pin::pin!(answers);
-    let (mut records, mut bytes) = (0, 0);
-    while let Some(answer) = answers.next().await {
-        let (count, size) = answer?;
-        records += count;
-        bytes += size;
-        bar.inc(size);
+    // One at a time where the order within a key matters.
+    let at_once = if arguments.ordered { 1 } else { CALLS_AT_ONCE };
+    let mut under_way = FuturesUnordered::new();
+    let (mut outcome, mut is_read) = (Ok(()), false);
+    loop {
+        tokio::select! {
+            lines = waiting.recv(), if !is_read && outcome.is_ok() && under_way.len() < at_once => match lines {
+                Some(lines) => under_way.push(put(&client, &arguments.stream, lines, bar)),
+                None => is_read = true,
+            },
+            Some((put, answer)) = under_way.next() => {
+                sent.records += put.records;
+                sent.bytes += put.bytes;
+                bar.inc(put.bytes);
+                outcome = outcome.and(answer);
+            }
+            else => break,
+        }
     }
-    reading.await.context("reading failed")??;
-    Ok((records, bytes))
+    // What cannot be read is why the calls ended.
+    outcome.and(if is_read {
+        reading.await.context("reading failed")?
+    } else {
+        Ok(())
+    })
 }
 
 fn read_all(arguments: &PutArguments, calls: &mpsc::Sender<Vec<Line>>) -> Result<()> {
@@ -103,12 +135,17 @@ fn read_all(arguments: &PutArguments, calls: &mpsc::Sender<Vec<Line>>) -> Result
     };
     let mut batch = Batch::default();
     let mut number = 0u64;
-    for file in files {
-        let mut lines = open(file)?;
-        loop {
+    for name in files {
+        let mut lines = open(name)?;
+        let file: Arc<Path> = name.as_path().into();
+        for line in 1.. {
             let mut data = Vec::new();
             let read = lines.read_until(b'\n', &mut data);
-            if read.with_context(|| format!("could not read {}", file.display()))? == 0 {
+            let place = Place {
+                file: file.clone(),
+                line,
+            };
+            if read.with_context(|| format!("could not read {place}"))? == 0 {
                 break;
             }
             while data.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -118,9 +155,15 @@ fn read_all(arguments: &PutArguments, calls: &mpsc::Sender<Vec<Line>>) -> Result
                 continue;
             }
             number += 1;
-            let key =
-                key_of(arguments, &data, number).with_context(|| format!("record {number}, in {}", file.display()))?;
-            if !batch.take(Line { key, data }, calls) {
+            let key = match key_of(arguments, &data, number) {
+                Ok(key) => key,
+                Err(error) => {
+                    // What came before it is sound.
+                    batch.send(calls);
+                    return Err(error.context(place.to_string()));
+                }
+            };
+            if !batch.take(Line { key, data, place }, calls) {
                 // Whoever sends has failed and tells why.
                 return Ok(());
             }
@@ -128,6 +171,15 @@ fn read_all(arguments: &PutArguments, calls: &mpsc::Sender<Vec<Line>>) -> Result
     }
     batch.send(calls);
     Ok(())
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.file.to_str() {
+            Some("-") => write!(f, "standard input, line {}", self.line),
+            _ => write!(f, "{}, line {}", self.file.display(), self.line),
+        }
+    }
 }
 
 fn open(file: &Path) -> Result<Box<dyn BufRead>> {
@@ -188,40 +240,82 @@ impl Batch {
     }
 }
 
-/// Puts the lines, those again that were refused for their rate, and returns how many there were and their bytes.
-async fn put(client: &Client, stream: &str, lines: Vec<Line>) -> Result<(u64, u64)> {
-    let count = lines.len() as u64;
-    let bytes = lines.iter().map(|line| line.data.len() as u64 + 1).sum();
-    let (mut left, mut pause) = (lines, FIRST_PAUSE);
-    for _ in 0..RETRIES_MAX {
-        let records: Vec<Value> = left
-            .iter()
-            .map(|line| json!({ "PartitionKey": line.key, "Data": STANDARD.encode(&line.data) }))
-            .collect();
-        let answer = client
-            .call(
-                KINESIS,
-                "PutRecords",
-                &json!({ "StreamName": stream, "Records": records }),
-            )
-            .await?;
-        let results = answer["Records"].as_array().map_or(&[][..], Vec::as_slice);
-        ensure!(
-            results.len() == left.len(),
-            "PutRecords answered {} of {}",
-            results.len(),
-            left.len()
-        );
-        let refused = left
-            .into_iter()
-            .zip(results)
-            .filter(|(_, result)| result["ErrorCode"].is_string());
-        left = refused.map(|(line, _)| line).collect();
-        if left.is_empty() {
-            return Ok((count, bytes));
+/// Puts the lines, and those again that were refused for a reason that passes. Gives what was put whatever happens.
+async fn put(client: &Client, stream: &str, lines: Vec<Line>, bar: &ProgressBar) -> (Sent, Result<()>) {
+    let size = |lines: &[Line]| Sent {
+        records: lines.len() as u64,
+        bytes: lines.iter().map(|line| line.data.len() as u64 + 1).sum(),
+    };
+    let all = size(&lines);
+    let mut left = lines;
+    let outcome = put_again(client, stream, &mut left, bar).await;
+    let not_put = size(&left);
+    let put = Sent {
+        records: all.records - not_put.records,
+        bytes: all.bytes - not_put.bytes,
+    };
+    let outcome = outcome.with_context(|| match &*left {
+        [] => "a call failed".to_owned(),
+        [one] => format!("the record of {} was not put", one.place),
+        [first, .., last] if first.place.file == last.place.file => {
+            let (left, place, line) = (left.len(), &first.place, last.place.line);
+            format!("{left} records of {place} to {line} were not put")
         }
+        [first, .., last] => format!(
+            "{} records of {} to {} were not put",
+            left.len(),
+            first.place,
+            last.place
+        ),
+    });
+    (put, outcome)
+}
+
+async fn put_again(client: &Client, stream: &str, left: &mut Vec<Line>, bar: &ProgressBar) -> Result<()> {
+    let mut pause = FIRST_PAUSE;
+    for attempt in 1.. {
+        let why = match put_once(client, stream, left).await {
+            Ok(None) => {
+                bar.set_message("");
+                return Ok(());
+            }
+            Ok(Some(why)) => why,
+            Err(error) if error.downcast_ref().is_some_and(ServiceError::is_passing) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        ensure!(attempt <= RETRIES_MAX, "refused {attempt} times, last with {why}");
+        bar.set_message(format!("again after {why}"));
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
-    anyhow::bail!("{} records were refused {RETRIES_MAX} times", left.len())
+    Ok(())
+}
+
+/// What is refused is left, and the first reason is given.
+async fn put_once(client: &Client, stream: &str, left: &mut Vec<Line>) -> Result<Option<String>> {
+    let records: Vec<Value> = left
+        .iter()
+        .map(|line| json!({ "PartitionKey": line.key, "Data": STANDARD.encode(&line.data) }))
+        .collect();
+    let input = json!({ "StreamName": stream, "Records": records });
+    let answer = client.call(KINESIS, "PutRecords", &input).await?;
+    let results = answer["Records"].as_array().map_or(&[][..], Vec::as_slice);
+    ensure!(
+        results.len() == left.len(),
+        "PutRecords answered {} of {}",
+        results.len(),
+        left.len()
+    );
+    let mut why = None;
+    let mut results = results.iter();
+    left.retain(|_| {
+        let result = results.next().unwrap_or(&Value::Null);
+        let Some(code) = result["ErrorCode"].as_str() else {
+            return false;
+        };
+        let message = result["ErrorMessage"].as_str().unwrap_or_default();
+        why.get_or_insert_with(|| format!("{code}: {message}"));
+        true
+    });
+    Ok(why)
 }

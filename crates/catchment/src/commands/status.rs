@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<()> {
         say!("tier: {bytes} in {objects} objects");
     }
     if let Some(failure) = log["tier_failure"].as_str() {
-        say!("tier: records cannot be moved there: {failure}");
+        say!("tier: FAILS: {failure}");
     }
     deliveries(&status);
     let mut table = Table::new();

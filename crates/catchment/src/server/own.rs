@@ -66,6 +66,9 @@ async fn keys(shared: &Shared, request: &mut Request<Body>) -> Response<Body> {
                 Ok(key) => key,
                 Err(why) => return refused(StatusCode::BAD_REQUEST, &format!("the key's state is not clear: {why}")),
             };
+            if key.key.is_empty() {
+                return refused(StatusCode::BAD_REQUEST, "the key needs a name");
+            }
             match shared.platform.set_key(&key).await {
                 Ok(()) => json_page(&json!(key)),
                 Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),

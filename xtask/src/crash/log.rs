@@ -1,52 +1,27 @@
-//! `cargo xtask crash`: kills the real server at random moments, under load and while its shards are split and
-//! merged, and counts: every acknowledged record is there, once, where the answer said, and in order.
+//! Shards under load while they are split and merged: every acknowledged record is there, once, where the answer said,
+//! and in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::{Random, Subject, base64, id_of, lock};
 use crate::load::{Connection, request};
 use crate::server::Server;
 
 const STREAM: &str = "crashed";
 const RECORDS_MAX: u64 = 40;
 const KEYS_PER_WRITER: u64 = 5;
-/// The server lives for so long under load before it is killed.
-const LIFE_MS: std::ops::Range<u64> = 20..500;
 /// Between two changes of the shards.
 const RESHARD_PAUSE: Duration = Duration::from_millis(60);
 const SHARDS_MAX: u64 = 16;
-
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// The binary to kill. The release binary, built first, where none is given.
-    #[arg(long)]
-    binary: Option<PathBuf>,
-    /// Where the data directory is made.
-    #[arg(long, default_value = "target")]
-    directory: PathBuf,
-    /// How often the server is killed.
-    #[arg(long, default_value_t = 200)]
-    kills: u64,
-    #[arg(long, default_value_t = 4)]
-    writers: u64,
-    /// After how many kills everything is counted; at the end it is in any case.
-    #[arg(long, default_value_t = 25)]
-    count_every: u64,
-    /// Leave the shards as they are.
-    #[arg(long)]
-    no_resharding: bool,
-    /// The same kills again. Taken from the clock where none is given, and printed.
-    #[arg(long)]
-    seed: Option<u64>,
-}
 
 /// A record that was acknowledged: where the answer said it is.
 struct Acknowledged {
@@ -56,85 +31,59 @@ struct Acknowledged {
 }
 
 /// What all rounds have in common.
-struct Run {
+pub(super) struct LogRun {
+    reshards_too: bool,
     acknowledged: Mutex<Vec<Acknowledged>>,
     /// Per writer, the next number. Numbers of calls without an answer are not used again.
     next: Vec<AtomicU64>,
     reshards: AtomicU64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary.clone(),
-        None => crate::build_release()?,
-    };
-    std::fs::create_dir_all(&arguments.directory)?;
-    let directory = arguments.directory.join(format!("crash-{}", std::process::id()));
-    let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) << 20);
-    println!("seed {seed}, data in {}", directory.display());
-    let outcome = kill_and_count(arguments, &binary, &directory, seed);
-    if outcome.is_ok() {
-        std::fs::remove_dir_all(&directory)?;
-    }
-    outcome
-}
-
-fn kill_and_count(arguments: &Arguments, binary: &Path, directory: &Path, seed: u64) -> Result<()> {
-    let run = Run {
-        acknowledged: Mutex::default(),
-        next: (0..arguments.writers).map(|_| AtomicU64::new(0)).collect(),
-        reshards: AtomicU64::new(0),
-    };
-    let mut random = Random(seed | 1);
-    let began = Instant::now();
-    let mut slowest = Duration::ZERO;
-    Server::start(binary, directory)?.create(STREAM, 4)?;
-    for kill in 1..=arguments.kills {
-        let starting = Instant::now();
-        let mut server = Server::start(binary, directory)?;
-        slowest = slowest.max(starting.elapsed());
-        let life = Duration::from_millis(random.within(LIFE_MS));
-        live(&run, &mut server, life, &mut random, !arguments.no_resharding)?;
-        if kill % arguments.count_every == 0 || kill == arguments.kills {
-            let server = Server::start(binary, directory)?;
-            let (acknowledged, found, shards) = count(&run, &server)?;
-            println!(
-                "{kill} kills in {:.0} s: {acknowledged} records acknowledged, each there once; {} more of calls without \
-                 an answer; {shards} shards after {} changes; slowest start {} ms",
-                began.elapsed().as_secs_f64(),
-                found - acknowledged,
-                run.reshards.load(Ordering::Relaxed),
-                slowest.as_millis()
-            );
+impl LogRun {
+    pub(super) fn new(writers: u64, reshards_too: bool) -> Self {
+        Self {
+            reshards_too,
+            acknowledged: Mutex::default(),
+            next: (0..writers).map(|_| AtomicU64::new(0)).collect(),
+            reshards: AtomicU64::new(0),
         }
     }
-    Ok(())
 }
 
-/// Has everybody work for a while and kills the server while calls are under way.
-fn live(run: &Run, server: &mut Server, life: Duration, random: &mut Random, reshards: bool) -> Result<()> {
-    let (stop, address) = (AtomicBool::new(false), server.address);
-    thread::scope(|scope| {
-        for writer in 0..run.next.len() {
-            let (stop, mut random) = (&stop, Random(random.next() | 1));
-            scope.spawn(move || write(run, address, writer, stop, &mut random));
+impl Subject for LogRun {
+    fn prepare(&self, server: &Server) -> Result<()> {
+        server.create(STREAM, 4)
+    }
+
+    fn work<'s>(
+        &'s self,
+        scope: &'s thread::Scope<'s, '_>,
+        address: SocketAddr,
+        stop: &'s AtomicBool,
+        random: &mut Random,
+    ) {
+        for writer in 0..self.next.len() {
+            let mut random = random.apart();
+            scope.spawn(move || write(self, address, writer, stop, &mut random));
         }
-        if reshards {
-            let (stop, mut random) = (&stop, Random(random.next() | 1));
-            scope.spawn(move || reshard(run, address, stop, &mut random));
+        if self.reshards_too {
+            let mut random = random.apart();
+            scope.spawn(move || reshard(self, address, stop, &mut random));
         }
-        let until = Instant::now() + life;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            thread::park_timeout(left);
-        }
-        let killed = server.kill();
-        stop.store(true, Ordering::Relaxed);
-        killed
-    })
+    }
+
+    fn count(&self, server: &Server, _: &Path) -> Result<String> {
+        let (acknowledged, found, shards) = count(self, server)?;
+        let (more, changes) = (found - acknowledged, self.reshards.load(Ordering::Relaxed));
+        Ok(format!(
+            "{acknowledged} records acknowledged, each there once; {more} more of calls without an answer; {shards} \
+             shards after {changes} changes"
+        ))
+    }
 }
 
 /// Puts records until the server is gone, and keeps what was acknowledged.
-fn write(run: &Run, address: SocketAddr, writer: usize, stop: &AtomicBool, random: &mut Random) {
+fn write(run: &LogRun, address: SocketAddr, writer: usize, stop: &AtomicBool, random: &mut Random) {
     let Ok(mut connection) = Connection::open(address) else {
         return;
     };
@@ -171,7 +120,7 @@ fn write(run: &Run, address: SocketAddr, writer: usize, stop: &AtomicBool, rando
 }
 
 /// Changes the number of shards until the server is gone.
-fn reshard(run: &Run, address: SocketAddr, stop: &AtomicBool, random: &mut Random) {
+fn reshard(run: &LogRun, address: SocketAddr, stop: &AtomicBool, random: &mut Random) {
     let Ok(mut connection) = Connection::open(address) else {
         return;
     };
@@ -196,7 +145,7 @@ struct Found {
 }
 
 /// Reads everything and compares. Gives how many were acknowledged, how many are there, and how many shards.
-fn count(run: &Run, server: &Server) -> Result<(usize, usize, usize)> {
+fn count(run: &LogRun, server: &Server) -> Result<(usize, usize, usize)> {
     let mut found = HashMap::<String, Found>::new();
     let mut numbers = BTreeMap::<String, Vec<(String, u64)>>::new();
     let shards = shards(server)?;
@@ -280,70 +229,5 @@ fn read(server: &Server, shard: &str, mut each: impl FnMut(&Value) -> Result<()>
             return Ok(());
         }
         iterator = answer["NextShardIterator"].clone();
-    }
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// The id, filled up with blanks so that nothing has to be padded.
-fn base64(id: &str) -> String {
-    let width = id.len().next_multiple_of(3);
-    let padded = format!("{id:<width$}");
-    let groups = padded.as_bytes().chunks_exact(3);
-    let letters = groups.flat_map(|group| {
-        let bits = u32::from(group[0]) << 16 | u32::from(group[1]) << 8 | u32::from(group[2]);
-        [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift) as usize & 63] as char)
-    });
-    letters.collect()
-}
-
-/// The id in front of the zeros that fill a record up.
-fn id_of(data: &str) -> Result<String> {
-    let mut bytes = Vec::new();
-    for group in data.as_bytes().chunks_exact(4) {
-        let mut bits = 0;
-        for letter in group {
-            let value = ALPHABET.iter().position(|known| known == letter).context("no base64")?;
-            bits = bits << 6 | value as u32;
-        }
-        bytes.extend([(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
-        if bytes.contains(&0) {
-            break;
-        }
-    }
-    let id = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    Ok(std::str::from_utf8(id)?.trim_end().to_owned())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Numbers that are the same for the same seed (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn within(&mut self, range: std::ops::Range<u64>) -> u64 {
-        range.start + self.next() % (range.end - range.start)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_survive_base64_and_padding() {
-        for id in ["0-0", "3-17", "12-12345", "1-99999999"] {
-            assert_eq!(id_of(&base64(id)).expect("reads"), id);
-            assert_eq!(id_of(&format!("{}AAAAAAAA", base64(id))).expect("reads"), id);
-        }
     }
 }

@@ -1,0 +1,192 @@
+//! Delivery streams under load: what lies in the bucket is what was acknowledged, each record once, and so is the backup.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::{Random, Subject, base64, lock};
+use crate::load::{Connection, request, request_to};
+use crate::server::Server;
+
+const BUCKET: &str = "lake";
+/// Takes direct puts, sorts them by a key within, and backs them up.
+const DIRECT: &str = "direct";
+/// Reads the stream of the same name.
+const STREAMED: &str = "streamed";
+const RECORDS_MAX: u64 = 40;
+const PARTITIONS: u64 = 7;
+const ROLE: &str = "arn:aws:iam::000000000000:role/any";
+/// What was acknowledged is delivered after a start within this time.
+const DELIVERY_TIME_MAX: Duration = Duration::from_secs(60);
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct DeliveryRun {
+    /// By delivery stream.
+    acknowledged: [Mutex<Vec<String>>; 2],
+    /// Per writer, the next number. Numbers of calls without an answer are not used again.
+    next: Vec<AtomicU64>,
+}
+
+impl DeliveryRun {
+    pub(super) fn new(writers: u64) -> Self {
+        Self {
+            acknowledged: Default::default(),
+            next: (0..writers).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}
+
+impl Subject for DeliveryRun {
+    fn prepare(&self, server: &Server) -> Result<()> {
+        let mut connection = Connection::open(server.address)?;
+        let (status, _) = connection
+            .exchange(format!("PUT /{BUCKET} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
+        ensure!(status == 200, "the bucket could not be made: {status}");
+        server.create(STREAMED, 2)?;
+        let bucket = format!("arn:aws:s3:::{BUCKET}");
+        let small = json!({ "SizeInMBs": 1, "IntervalInSeconds": 0 });
+        let line_ends = json!({ "Type": "AppendDelimiterToRecord" });
+        let query = json!({ "Type": "MetadataExtraction", "Parameters": [
+            { "ParameterName": "MetadataExtractionQuery", "ParameterValue": "{c: .c}" },
+            { "ParameterName": "JsonParsingEngine", "ParameterValue": "JQ-1.6" }] });
+        let create = |input: &Value| {
+            server
+                .call_to("Firehose_20150804.CreateDeliveryStream", input)
+                .map(drop)
+        };
+        create(
+            &json!({ "DeliveryStreamName": DIRECT, "ExtendedS3DestinationConfiguration": {
+            "RoleARN": ROLE, "BucketARN": bucket, "Prefix": "direct/c=!{partitionKeyFromQuery:c}/",
+            "ErrorOutputPrefix": "errors/!{firehose:error-output-type}/",
+            "BufferingHints": { "SizeInMBs": 64, "IntervalInSeconds": 0 },
+            "DynamicPartitioningConfiguration": { "Enabled": true },
+            "ProcessingConfiguration": { "Enabled": true, "Processors": [query, line_ends] },
+            "S3BackupMode": "Enabled",
+            "S3BackupConfiguration": { "RoleARN": ROLE, "BucketARN": bucket, "Prefix": "backup/", "BufferingHints": small } } }),
+        )?;
+        create(
+            &json!({ "DeliveryStreamName": STREAMED, "DeliveryStreamType": "KinesisStreamAsSource",
+            "KinesisStreamSourceConfiguration": { "RoleARN": ROLE,
+                "KinesisStreamARN": format!("arn:aws:kinesis:us-east-1:000000000000:stream/{STREAMED}") },
+            "ExtendedS3DestinationConfiguration": { "RoleARN": ROLE, "BucketARN": bucket, "Prefix": "streamed/",
+                "BufferingHints": small, "ProcessingConfiguration": { "Enabled": true, "Processors": [line_ends] } } }),
+        )
+    }
+
+    fn work<'s>(
+        &'s self,
+        scope: &'s thread::Scope<'s, '_>,
+        address: SocketAddr,
+        stop: &'s AtomicBool,
+        random: &mut Random,
+    ) {
+        for writer in 0..self.next.len() {
+            let mut random = random.apart();
+            scope.spawn(move || write(self, address, writer, stop, &mut random));
+        }
+    }
+
+    fn count(&self, _: &Server, data: &Path) -> Result<String> {
+        let objects = data.join("objects").join(BUCKET);
+        let [direct, streamed] = self.acknowledged.each_ref().map(|ids| lock(ids).clone());
+        let mut objects_found = 0;
+        for (place, ids) in [("direct", &direct), ("backup", &direct), ("streamed", &streamed)] {
+            objects_found += once(&objects.join(place), ids).with_context(|| format!("in {place}/"))?;
+        }
+        ensure!(
+            !objects.join("errors").exists(),
+            "there are records under the error prefix"
+        );
+        Ok(format!(
+            "{} direct puts and {} records of the stream acknowledged, each delivered once and the former backed up \
+             once, in {objects_found} objects",
+            direct.len(),
+            streamed.len()
+        ))
+    }
+}
+
+/// Puts records until the server is gone, and keeps what was acknowledged.
+fn write(run: &DeliveryRun, address: SocketAddr, writer: usize, stop: &AtomicBool, random: &mut Random) {
+    let Ok(mut connection) = Connection::open(address) else {
+        return;
+    };
+    while !stop.load(Ordering::Relaxed) {
+        let count = random.within(1..RECORDS_MAX);
+        let first = run.next[writer].fetch_add(count, Ordering::Relaxed);
+        let numbers = first..first + count;
+        let padding = "x".repeat(random.within(0..900) as usize);
+        let data = |number: u64| {
+            let record = json!({ "id": format!("{writer}-{number}"), "c": number % PARTITIONS, "x": padding });
+            base64(&record.to_string())
+        };
+        let is_direct = random.within(0..2) == 0;
+        let (request, failed) = if is_direct {
+            let records = numbers.clone().map(|number| json!({ "Data": data(number) }));
+            let body = json!({ "DeliveryStreamName": DIRECT, "Records": records.collect::<Vec<_>>() });
+            let target = "Firehose_20150804.PutRecordBatch";
+            (request_to(target, body.to_string().as_bytes()), "FailedPutCount")
+        } else {
+            let records = numbers
+                .clone()
+                .map(|number| json!({ "Data": data(number), "PartitionKey": number.to_string() }));
+            let body = json!({ "StreamName": STREAMED, "Records": records.collect::<Vec<_>>() });
+            (request("PutRecords", body.to_string().as_bytes()), "FailedRecordCount")
+        };
+        let Ok((200, answer)) = connection.exchange(&request) else {
+            return;
+        };
+        if serde_json::from_slice::<Value>(answer).is_ok_and(|answer| answer[failed] == 0) {
+            let ids = numbers.map(|number| format!("{writer}-{number}"));
+            lock(&run.acknowledged[usize::from(!is_direct)]).extend(ids);
+        }
+    }
+}
+
+/// Waits until all of the records lie below a directory, and fails where one lies there twice. Gives the objects.
+fn once(directory: &Path, ids: &[String]) -> Result<usize> {
+    let began = Instant::now();
+    loop {
+        let (mut found, mut objects) = (HashMap::new(), 0);
+        look(directory, &mut found, &mut objects)?;
+        if let Some((id, times)) = found.iter().find(|(_, times)| **times > 1) {
+            bail!("record {id} is there {times} times");
+        }
+        match ids.iter().find(|id| !found.contains_key(*id)) {
+            None => return Ok(objects),
+            Some(id) if began.elapsed() > DELIVERY_TIME_MAX => bail!("record {id} was acknowledged and is not there"),
+            Some(_) => thread::park_timeout(LOOK_PAUSE),
+        }
+    }
+}
+
+/// Counts the records of all objects below a directory, which are plain files.
+fn look(directory: &Path, found: &mut HashMap<String, usize>, objects: &mut usize) -> Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            look(&path, found, objects)?;
+            continue;
+        }
+        *objects += 1;
+        let content = fs::read(&path)?;
+        // A backup has no line ends, so what is looked for is the next value.
+        for record in serde_json::Deserializer::from_slice(&content).into_iter::<Value>() {
+            let record = record.with_context(|| format!("{} is damaged", path.display()))?;
+            let id = record["id"].as_str().context("a record of somebody else")?;
+            *found.entry(id.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(())
+}
