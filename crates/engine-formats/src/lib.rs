@@ -11,6 +11,7 @@ mod kpl;
 mod orc;
 mod parquet_file;
 mod protobuf;
+mod snappy;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type};

@@ -1,5 +1,7 @@
 //! Files that this crate writes, before readers that it did not write.
 
+#[path = "formats/compression.rs"]
+mod compression;
 #[path = "formats/orc.rs"]
 mod orc;
 #[path = "formats/orc_index.rs"]
