@@ -11,6 +11,7 @@ mod kpl;
 mod orc;
 mod parquet_file;
 mod protobuf;
+mod recordio;
 mod snappy;
 mod zip_file;
 
@@ -23,3 +24,4 @@ pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
 pub use kpl::deaggregate;
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetOptions, WriterVersion, write_parquet};
+pub use recordio::{RecordIoOptions, TensorType, read_record_io, write_record_io};

@@ -10,5 +10,7 @@ mod orc_index;
 mod python;
 #[path = "formats/random.rs"]
 mod random;
+#[path = "formats/recordio.rs"]
+mod recordio;
 #[path = "formats/value.rs"]
 mod value;
