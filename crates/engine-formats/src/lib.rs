@@ -15,7 +15,7 @@ mod recordio;
 mod snappy;
 mod zip_file;
 
-pub use arrow_types::{arrow_field, arrow_schema, arrow_type};
+pub use arrow_types::{arrow_field, arrow_schema, arrow_type, hive_columns, hive_type};
 pub use cloudwatch_logs::{gunzip, log_messages};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
