@@ -82,11 +82,8 @@ fn hive_of(arrow: &DataType) -> Result<HiveType, String> {
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale) => decimal(*precision, *scale).ok_or_else(|| {
-            FormatError::Schema(format!(
-                "decimal({precision},{scale}) has more digits than Hive's decimals"
-            ))
-        })?,
+        | DataType::Decimal256(precision, scale) => decimal(*precision, *scale)
+            .ok_or_else(|| format!("decimal({precision},{scale}) has more digits than Hive's decimals"))?,
         DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => HiveType::String,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             HiveType::Binary

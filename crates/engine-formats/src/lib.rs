@@ -2,10 +2,12 @@
 //! Hive's types to Arrow's.
 
 mod arrow_types;
+mod avro_file;
 mod cloudwatch_logs;
 mod column;
 mod compression;
 mod error;
+mod files;
 mod json;
 mod kpl;
 mod orc;
@@ -16,10 +18,12 @@ mod snappy;
 mod zip_file;
 
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type, hive_columns, hive_type};
+pub use avro_file::{AvroCompression, write_avro};
 pub use cloudwatch_logs::{gunzip, log_messages};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
+pub use files::{FileBatches, FileFormat, read_file};
 pub use json::{JsonDecoder, JsonKeys, JsonOptions, Rejected};
 pub use kpl::deaggregate;
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};

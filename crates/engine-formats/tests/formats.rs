@@ -2,6 +2,8 @@
 
 #[path = "formats/compression.rs"]
 mod compression;
+#[path = "formats/files.rs"]
+mod files;
 #[path = "formats/orc.rs"]
 mod orc;
 #[path = "formats/orc_index.rs"]
