@@ -1,9 +1,9 @@
-//! Hive's types as Arrow's.
+//! Hive's types as Arrow's, and the way back.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use engine_catalog::{Column, HiveType};
+use engine_catalog::{Column, HiveField, HiveType};
 
 use crate::FormatError;
 
@@ -33,9 +33,7 @@ pub fn arrow_type(hive: &HiveType) -> DataType {
         }
         HiveType::Struct(fields) => {
             // Names within rows are case-insensitive, as columns' are.
-            let field = |field: &engine_catalog::HiveField| {
-                Field::new(field.name.to_lowercase(), arrow_type(&field.data_type), true)
-            };
+            let field = |field: &HiveField| Field::new(field.name.to_lowercase(), arrow_type(&field.data_type), true);
             DataType::Struct(fields.iter().map(field).collect())
         }
     }
@@ -115,4 +113,145 @@ pub fn arrow_field(column: &Column) -> Result<Field, FormatError> {
 pub fn arrow_schema(columns: &[Column]) -> Result<SchemaRef, FormatError> {
     let fields = columns.iter().map(arrow_field).collect::<Result<Vec<_>, _>>()?;
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// What a file's column is declared as in a table.
+///
+/// Unsigned integers become the next larger type. What is always NULL is taken for text. The unit and zone of a
+/// timestamp are lost, as are the lengths of `varchar` and `char`, which Arrow does not have.
+pub fn hive_type(arrow: &DataType) -> Result<HiveType, FormatError> {
+    hive_of(arrow).map_err(FormatError::Schema)
+}
+
+fn hive_of(arrow: &DataType) -> Result<HiveType, String> {
+    Ok(match arrow {
+        DataType::Boolean => HiveType::Boolean,
+        DataType::Int8 => HiveType::Tinyint,
+        DataType::Int16 | DataType::UInt8 => HiveType::Smallint,
+        DataType::Int32 | DataType::UInt16 => HiveType::Int,
+        DataType::Int64 | DataType::UInt32 => HiveType::Bigint,
+        DataType::UInt64 => HiveType::Decimal(20, 0),
+        DataType::Float16 | DataType::Float32 => HiveType::Float,
+        DataType::Float64 => HiveType::Double,
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => decimal(*precision, *scale)
+            .ok_or_else(|| format!("decimal({precision},{scale}) has more digits than Hive's decimals"))?,
+        DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => HiveType::String,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            HiveType::Binary
+        }
+        DataType::Date32 | DataType::Date64 => HiveType::Date,
+        DataType::Timestamp(..) => HiveType::Timestamp,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => HiveType::Array(Box::new(hive_of(item.data_type())?)),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => HiveType::Map(
+                Box::new(hive_of(pair[0].data_type())?),
+                Box::new(hive_of(pair[1].data_type())?),
+            ),
+            other => return Err(format!("a map of {other} is none")),
+        },
+        DataType::Struct(fields) => {
+            let field = |field: &Arc<Field>| {
+                Ok(HiveField {
+                    name: field.name().to_lowercase(),
+                    data_type: hive_of(field.data_type())?,
+                })
+            };
+            HiveType::Struct(fields.iter().map(field).collect::<Result<_, String>>()?)
+        }
+        DataType::Dictionary(_, values) => hive_of(values)?,
+        DataType::RunEndEncoded(_, values) => hive_of(values.data_type())?,
+        other => return Err(format!("Hive has no type for {other}")),
+    })
+}
+
+/// A decimal whose scale is negative has zeros before its point.
+fn decimal(precision: u8, scale: i8) -> Option<HiveType> {
+    let zeros = u8::try_from(-i16::from(scale).min(0)).ok()?;
+    let precision = precision.checked_add(zeros)?;
+    let scale = u8::try_from(scale.max(0)).ok()?;
+    (precision <= 38 && scale <= precision).then_some(HiveType::Decimal(precision, scale))
+}
+
+/// A file's columns as those of a table, in lower case.
+pub fn hive_columns(schema: &Schema) -> Result<Vec<Column>, FormatError> {
+    let column = |field: &Arc<Field>| {
+        let hive = hive_of(field.data_type())
+            .map_err(|error| FormatError::Schema(format!("column {}: {error}", field.name())))?;
+        Ok(Column::new(field.name().to_lowercase(), hive.to_string()))
+    };
+    schema.fields().iter().map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_files_as_types_of_tables() {
+        let list = |item| DataType::List(Arc::new(Field::new("element", item, false)));
+        let pair = Fields::from(vec![
+            Field::new("keys", DataType::LargeUtf8, false),
+            Field::new("values", list(DataType::UInt16), true),
+        ]);
+        let map = DataType::Map(Arc::new(Field::new("kv", DataType::Struct(pair), false)), true);
+        let inner = Fields::from(vec![
+            Field::new("A b", DataType::Null, true),
+            Field::new("t", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), true),
+        ]);
+        for (arrow, hive) in [
+            (DataType::UInt64, "decimal(20,0)"),
+            (DataType::Decimal256(38, 38), "decimal(38,38)"),
+            (DataType::Decimal32(5, -2), "decimal(7,0)"),
+            (
+                DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)),
+                "string",
+            ),
+            (DataType::FixedSizeBinary(16), "binary"),
+            (DataType::Date64, "date"),
+            (map, "map<string,array<int>>"),
+            (list(DataType::Struct(inner)), "array<struct<`a b`:string,t:timestamp>>"),
+        ] {
+            assert_eq!(hive_type(&arrow).expect("a type").to_string(), hive);
+        }
+        for arrow in [
+            DataType::Decimal256(39, 0),
+            DataType::Decimal128(38, -1),
+            DataType::Decimal128(2, 3),
+            DataType::Time32(TimeUnit::Second),
+            list(DataType::Duration(TimeUnit::Second)),
+        ] {
+            assert!(matches!(hive_type(&arrow), Err(FormatError::Schema(_))), "{arrow}");
+        }
+    }
+
+    /// What a table's column is held as is declared as the same again.
+    #[test]
+    fn there_and_back() {
+        for text in [
+            "boolean",
+            "tinyint",
+            "smallint",
+            "int",
+            "bigint",
+            "float",
+            "double",
+            "decimal(38,10)",
+            "string",
+            "binary",
+            "date",
+            "timestamp",
+            "map<int,array<struct<a:map<date,string>,b:binary>>>",
+        ] {
+            let column = Column::new("c", text);
+            let schema = arrow_schema(std::slice::from_ref(&column)).expect("a schema");
+            assert_eq!(hive_columns(&schema).expect("columns"), [column]);
+        }
+    }
 }

@@ -8,6 +8,9 @@ pub enum FormatError {
     /// What was read is not what it should be.
     #[error("{0}")]
     Decode(String),
+    /// What was compressed is more than this many bytes.
+    #[error("it holds more than {0} bytes")]
+    TooLarge(usize),
     /// A file could not be encoded: a defect, not bad input.
     #[error("could not encode: {0}")]
     Encode(String),

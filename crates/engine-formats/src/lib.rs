@@ -2,27 +2,34 @@
 //! Hive's types to Arrow's.
 
 mod arrow_types;
+mod avro_file;
 mod cloudwatch_logs;
 mod column;
 mod compression;
 mod error;
+mod files;
 mod json;
 mod kpl;
 mod orc;
 mod parquet_file;
 mod protobuf;
+mod recordio;
+mod snappy;
 mod time;
 mod zip_file;
 
 pub use arrow::array::RecordBatch;
 pub use arrow::datatypes::SchemaRef;
-pub use arrow_types::{arrow_field, arrow_schema, arrow_type, without_views};
+pub use arrow_types::{arrow_field, arrow_schema, arrow_type, hive_columns, hive_type, without_views};
+pub use avro_file::{AvroCompression, write_avro};
 pub use cloudwatch_logs::{gunzip, log_messages};
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
 pub use error::FormatError;
+pub use files::{FileBatches, FileFormat, read_file};
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
 pub use kpl::deaggregate;
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
+pub use recordio::{RecordIoOptions, TensorType, read_record_io, write_record_io};
 pub use time::{InvalidTimestampFormat, TimestampFormat};

@@ -1,4 +1,4 @@
-//! Protocol Buffers' wire format, as much of it as ORC's metadata needs.
+//! Protocol Buffers' wire format, as much of it as ORC's metadata and SageMaker's records need.
 //!
 //! Source: protobuf.dev, "Encoding".
 
@@ -9,6 +9,7 @@ pub(crate) struct Message(Vec<u8>);
 const VARINT: u64 = 0;
 const FIXED64: u64 = 1;
 const DELIMITED: u64 = 2;
+const FIXED32: u64 = 5;
 
 impl Message {
     /// An integer, enumeration or boolean.
@@ -70,6 +71,84 @@ pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63) as u64
 }
 
+/// A field's value, by its wire type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field<'m> {
+    Varint(u64),
+    Fixed64([u8; 8]),
+    Bytes(&'m [u8]),
+    Fixed32([u8; 4]),
+}
+
+/// The fields of a message, each with its number. One that is cut off or of another wire type ends them with an error.
+pub(crate) struct Fields<'m>(&'m [u8]);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a protocol buffers message is cut off or damaged")]
+pub(crate) struct Malformed;
+
+impl<'m> Fields<'m> {
+    pub(crate) fn of(message: &'m [u8]) -> Self {
+        Self(message)
+    }
+
+    fn field(&mut self) -> Option<(u32, Field<'m>)> {
+        let tag = take_varint(&mut self.0)?;
+        let field = match tag & 7 {
+            VARINT => Field::Varint(take_varint(&mut self.0)?),
+            FIXED64 => Field::Fixed64(self.chunk()?),
+            FIXED32 => Field::Fixed32(self.chunk()?),
+            DELIMITED => {
+                let length = usize::try_from(take_varint(&mut self.0)?).ok()?;
+                let (bytes, rest) = self.0.split_at_checked(length)?;
+                self.0 = rest;
+                Field::Bytes(bytes)
+            }
+            _ => return None,
+        };
+        Some((u32::try_from(tag >> 3).ok()?, field))
+    }
+
+    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (chunk, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*chunk)
+    }
+}
+
+impl<'m> Iterator for Fields<'m> {
+    type Item = Result<(u32, Field<'m>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.field().ok_or(Malformed);
+        if field.is_err() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+/// Takes a varint from the front of the bytes, if a whole one of at most 64 bits stands there.
+pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().take(10).enumerate() {
+        let bits = u64::from(byte & 0x7f);
+        // Of the tenth byte one bit is left.
+        if at == 9 && bits > 1 {
+            return None;
+        }
+        value |= bits << (7 * at);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[at + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +175,27 @@ mod tests {
         ] {
             assert_eq!(zigzag(value), coded);
         }
+    }
+
+    #[test]
+    fn fields_come_back_and_damage_ends_them() {
+        let mut message = Message::default();
+        message.uint(1, u64::MAX);
+        message.double(2, 1.5);
+        message.bytes(300, b"bytes");
+        let fields: Vec<_> = Fields::of(message.as_bytes()).collect();
+        let expect = [
+            Ok((1, Field::Varint(u64::MAX))),
+            Ok((2, Field::Fixed64(1.5_f64.to_le_bytes()))),
+            Ok((300, Field::Bytes(b"bytes"))),
+        ];
+        assert_eq!(fields, expect);
+        for (cut, fields) in [(1, 1), (12, 2), (23, 3)] {
+            let read: Vec<_> = Fields::of(&message.as_bytes()[..cut]).collect();
+            assert_eq!((read.len(), read.last()), (fields, Some(&Err(Malformed))));
+        }
+        let group = [0x0b];
+        assert_eq!(Fields::of(&group).collect::<Vec<_>>(), [Err(Malformed)]);
+        assert_eq!(take_varint(&mut [0xff; 11].as_slice()), None);
     }
 }

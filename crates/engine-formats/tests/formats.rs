@@ -1,10 +1,18 @@
 //! Files that this crate writes, before readers that it did not write.
 
+#[path = "formats/compression.rs"]
+mod compression;
+#[path = "formats/files.rs"]
+mod files;
 #[path = "formats/orc.rs"]
 mod orc;
+#[path = "formats/orc_index.rs"]
+mod orc_index;
 #[path = "formats/python.rs"]
 mod python;
 #[path = "formats/random.rs"]
 mod random;
+#[path = "formats/recordio.rs"]
+mod recordio;
 #[path = "formats/value.rs"]
 mod value;

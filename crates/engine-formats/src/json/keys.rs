@@ -8,8 +8,10 @@ use super::cursor::{Cursor, KeyBytes, Quoted};
 use super::fault::Refused;
 use crate::JsonOptions;
 
-/// Of how many keys that name no column the spelling is kept.
-const FOREIGN_KEYS_MAX: usize = 256;
+/// Of how many keys that name no member the spelling is kept.
+const FOREIGN_SPELLINGS_MAX: usize = 256;
+/// How many spellings are kept for each member, on average.
+const OWN_SPELLINGS_MAX: usize = 8;
 /// Keys longer than this are looked up each time.
 const KEPT_KEY_BYTES_MAX: usize = 128;
 
@@ -150,8 +152,11 @@ impl KeyTable {
             Some(spelling) => *spelling,
             None => {
                 let member = self.member_of(&key)?;
-                let kept = bytes.len() <= KEPT_KEY_BYTES_MAX && (member.is_some() || self.foreign < FOREIGN_KEYS_MAX);
-                if !kept {
+                let room = match member {
+                    Some(_) => self.spellings.len() - self.foreign < OWN_SPELLINGS_MAX * self.seen.len(),
+                    None => self.foreign < FOREIGN_SPELLINGS_MAX,
+                };
+                if !room || bytes.len() > KEPT_KEY_BYTES_MAX {
                     return Ok(member);
                 }
                 self.foreign += usize::from(member.is_none());

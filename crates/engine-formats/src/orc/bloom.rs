@@ -36,10 +36,14 @@ impl BloomFilter {
         self.add_hash(wang(value));
     }
 
+    /// Readers look for the bits of a number. Java has one pattern for what is no number; of the zeros, which are equal
+    /// to queries, they look for either.
     pub(super) fn add_double(&mut self, value: f64) {
-        // Java has one bit pattern for what is not a number.
         let value = if value.is_nan() { f64::NAN } else { value };
         self.add_integer(value.to_bits().cast_signed());
+        if value == 0.0 {
+            self.add_integer((-value).to_bits().cast_signed());
+        }
     }
 
     pub(super) fn add_bytes(&mut self, value: &[u8]) {

@@ -80,6 +80,9 @@ impl Default for ParquetOptions {
 /// pages are not much larger than asked for.
 const SLICE_ROWS: usize = 2_048;
 
+/// Pages are no larger than these, whatever is asked for, since their headers have no room for a greater size.
+const PAGE_BYTES_MAX: usize = 256 << 20;
+
 /// A Parquet file in memory, written batch by batch. What it holds is encoded and compressed already, but for the
 /// pages that are being filled.
 pub struct ParquetFile {
@@ -96,8 +99,10 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// The schema's types must be those of [`crate::without_views`].
-    pub fn new(schema: SchemaRef, options: ParquetOptions) -> Result<Self, FormatError> {
+    /// The schema's types must be those of [`crate::arrow_type`]. Strings that are no views are quicker to write; see
+    /// [`crate::without_views`].
+    pub fn new(schema: SchemaRef, mut options: ParquetOptions) -> Result<Self, FormatError> {
+        options.page_bytes = options.page_bytes.min(PAGE_BYTES_MAX);
         let version = match options.version {
             WriterVersion::V1 => ParquetVersion::PARQUET_1_0,
             WriterVersion::V2 => ParquetVersion::PARQUET_2_0,

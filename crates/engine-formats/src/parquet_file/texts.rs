@@ -88,10 +88,20 @@ impl Values for Texts {
                 array.as_string::<i32>().value_offsets(),
                 array.as_string::<i32>().values(),
             ),
-            _ => (
+            DataType::Binary => (
                 array.as_binary::<i32>().value_offsets(),
                 array.as_binary::<i32>().values(),
             ),
+            DataType::Utf8View => {
+                let texts = array.as_string_view();
+                self.append_all(rows.iter().map(|row| texts.value(row).as_bytes()));
+                return Ok(());
+            }
+            _ => {
+                let texts = array.as_binary_view();
+                self.append_all(rows.iter().map(|row| texts.value(row)));
+                return Ok(());
+            }
         };
         let bytes = bytes.as_slice();
         match rows {

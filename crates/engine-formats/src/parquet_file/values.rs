@@ -125,9 +125,8 @@ pub(super) fn of_column(
         (Type::FIXED_LEN_BYTE_ARRAY, DataType::Decimal128(..)) => {
             Box::new(WideDecimals::new(usize::try_from(column.type_length()).unwrap_or(0)))
         }
-        (Type::BYTE_ARRAY, DataType::Utf8 | DataType::Binary) => {
-            Box::new(Texts::new(*data_type == DataType::Utf8, dictionary))
-        }
+        (Type::BYTE_ARRAY, DataType::Utf8 | DataType::Utf8View) => Box::new(Texts::new(true, dictionary)),
+        (Type::BYTE_ARRAY, DataType::Binary | DataType::BinaryView) => Box::new(Texts::new(false, dictionary)),
         _ => return Err(FormatError::Encode(format!("columns of {data_type} are not written"))),
     })
 }

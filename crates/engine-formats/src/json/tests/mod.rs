@@ -180,13 +180,29 @@ fn keys_come_in_any_order_spelling_and_number() {
 
 #[test]
 fn objects_whose_keys_are_data_do_not_grow_the_decoder() {
-    let mut decoder = decoder(&[("a", "int")], JsonOptions::default());
+    let mut decoder = decoder(&[("a", "int"), ("abcdefghij", "int")], JsonOptions::default());
     for n in 0..10_000 {
         let record = format!(r#"{{"key-{n}": 1, "a": {n}, "{}": 2}}"#, "long".repeat(100));
         decoder.push(record.as_bytes()).expect("a good record");
     }
+    // And what has a thousand spellings.
+    for n in 0..1 << 10 {
+        let spelled = |(place, letter): (usize, char)| match n >> place & 1 {
+            0 => letter.to_string(),
+            _ => letter.to_ascii_uppercase().to_string(),
+        };
+        let key: String = "abcdefghij".chars().enumerate().map(spelled).collect();
+        decoder
+            .push(format!(r#"{{"{key}": {n}}}"#).as_bytes())
+            .expect("a good record");
+    }
     assert!(decoder.row.keys.spellings() < 1_000);
-    assert_eq!(decoder.finish().expect("finishes").num_rows(), 10_000);
+    let batch = decoder.finish().expect("finishes");
+    assert_eq!(batch.num_rows(), 10_000 + (1 << 10));
+    assert_eq!(
+        (batch.column(0).null_count(), batch.column(1).null_count()),
+        (1 << 10, 10_000)
+    );
 }
 
 #[test]
