@@ -51,7 +51,7 @@ impl<T: FixedValue> FixedDictionary<T> {
 
     #[inline]
     fn hash(bits: u64) -> u64 {
-        fold(bits ^ MIXER, MULTIPLIER)
+        finish(fold(bits ^ MIXER, MULTIPLIER))
     }
 
     fn enter(&mut self, value: T, slot: Option<usize>) -> u32 {
@@ -213,7 +213,13 @@ fn hash(text: &[u8]) -> u64 {
         rest = after;
     }
     let (first, last) = words(rest);
-    fold(first ^ MIXER, last ^ seed)
+    finish(fold(first ^ MIXER, last ^ seed))
+}
+
+/// Spreads what is in either half over the upper one.
+#[inline]
+fn finish(hash: u64) -> u64 {
+    (hash ^ hash >> 32).wrapping_mul(MULTIPLIER)
 }
 
 #[inline]
@@ -243,15 +249,21 @@ mod tests {
             prop_assert!(!dictionary.is_exhausted());
         }
 
-        /// Doubles of few digits have nothing in their lower bits.
+        /// Doubles of few digits have nothing in their lower bits, and identifiers differ in few.
         #[test]
-        fn doubles_do_not_collide(step in 1..1_000_u32) {
-            let mut dictionary = FixedDictionary::new();
-            for n in 0..20_000 {
-                dictionary.number(f64::from(n * step) / 100.0);
+        fn values_in_steps_do_not_collide(step in 1..10_000_u32, shift in 0..40_u32) {
+            const VALUES: u32 = 20_000;
+            let (mut doubles, mut integers) = (FixedDictionary::new(), FixedDictionary::new());
+            let mut texts = TextDictionary::new();
+            for n in 0..VALUES {
+                doubles.number(f64::from(n * step) / 100.0);
+                integers.number(i64::from(n * step) << shift);
+                texts.number(format!("item-{:09}", n * step).as_bytes());
             }
-            prop_assert_eq!(dictionary.values().len(), 20_000);
-            prop_assert!(!dictionary.is_exhausted());
+            prop_assert_eq!(doubles.values().len(), VALUES as usize);
+            prop_assert_eq!(integers.values().len(), VALUES as usize);
+            prop_assert_eq!(texts.count(), VALUES as usize);
+            prop_assert!(!doubles.is_exhausted() && !integers.is_exhausted() && !texts.is_exhausted());
         }
 
         #[test]
