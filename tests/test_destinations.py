@@ -27,6 +27,10 @@ def test_s3(server):
     assert run(server, example("s3.md")).strip() == "[{'kind': 'click', 'n': 1}]"
 
 
+def test_delta(server):
+    assert run(server, example("delta.md")).strip() == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] ['day']"
+
+
 @pytest.fixture
 def endpoint():
     endpoint = test_firehose_http.Endpoint(authority := trustme.CA())

@@ -22,9 +22,11 @@ import uuid
 import zipfile
 
 import botocore.config
+import deltalake
 import duckdb
 import pyarrow
 import pyarrow.csv
+import pyarrow.orc
 import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
@@ -674,6 +676,54 @@ def test_every_type_is_converted(firehose, s3, glue, bucket):
     assert sorted(found, key=by) == sorted(expect, key=by)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"Compression": "ZLIB", "RowIndexStride": 1000, "StripeSizeBytes": 8 * MIB, "BloomFilterColumns": ["s"], "EnablePadding": True},
+        {"Compression": "NONE", "FormatVersion": "V0_11", "DictionaryKeyThreshold": 1.0},
+    ],
+)
+def test_orc_files_read_back_equal(firehose, s3, glue, bucket, options):
+    """Flights, with what they have not: nested columns, dates before 1970, and NULL of every type."""
+    where = make_table(glue, bucket, TYPES)
+    format = conversion(*where)
+    format["OutputFormatConfiguration"] = {"Serializer": {"OrcSerDe": options}}
+    name = make(firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=format)
+    sent = [
+        {
+            "b": flight["dep_delay"] is not None, "i": flight["flight"], "l": -(2**62) + n, "d": flight["distance"] / 7,
+            "s": flight["tailnum"], "m": float(n % 1000) + 0.25, "t": f"1969-07-{n % 28 + 1:02} 05:15:00.123456",
+            "day": f"1{n % 900 + 100}-02-03", "list": [n, None] * (n % 4), "pair": {"x": n, "y": "é" * (n % 3)} if n % 5 else None,
+        }
+        for n, flight in enumerate(flights(3000)[1])
+    ] + [{}]
+    put(firehose, name, [json.dumps(record).encode() for record in sent] + [b'{"i": "no number"}'])
+
+    def orc_rows(contents):
+        return [row for content in contents for row in pyarrow.orc.ORCFile(io.BytesIO(content)).read().to_pylist()]
+
+    found = delivered(s3, bucket, len(sent), "table/", orc_rows)
+    assert all(key.endswith(".orc") for key in found)
+    expect = []
+    for record in sent:
+        row = {**dict.fromkeys(TYPES), **record}
+        if record:
+            row["m"] = decimal.Decimal(str(record["m"])).quantize(decimal.Decimal("0.01"))
+            row["t"] = datetime.datetime.fromisoformat(record["t"])
+            row["day"] = datetime.date.fromisoformat(record["day"])
+        expect.append(row)
+    got = orc_rows(found.values())
+    for row in got:
+        row["t"] = row["t"] and row["t"].replace(tzinfo=None)
+    by = lambda row: (row["l"] is not None, row["l"])
+    assert sorted(got, key=by) == sorted(expect, key=by)
+    (failure,) = lines(objects(s3, bucket, "errors/format-conversion-failed/").values())
+    assert "column i (int)" in json.loads(failure)["lastErrorMessage"]
+    codec = pyarrow.orc.ORCFile(io.BytesIO(next(iter(found.values())))).compression
+    assert codec == {"NONE": "UNCOMPRESSED"}.get(options.get("Compression", "SNAPPY"), options.get("Compression", "SNAPPY"))
+
+
 def test_serializer_and_deserializer_options_are_followed(firehose, s3, glue, bucket):
     where = make_table(glue, bucket, {"a_b": "int", "ts": "string", "n": "int"})
     deserializer = {
@@ -691,6 +741,127 @@ def test_serializer_and_deserializer_options_are_followed(firehose, s3, glue, bu
     assert rows(found.values()) == [{"a_b": 1, "ts": "now", "n": None}]
     column = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(*found.values())).metadata.row_group(0).column(0)
     assert (column.compression, column.has_dictionary_page) == ("GZIP", False)
+
+
+def test_a_record_may_hold_several_documents(firehose, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"})
+    name = make(
+        firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE,
+        DataFormatConversionConfiguration=conversion(*where),
+    )
+    bad = [b'[{"n": 7}, {"n": 8}]', b'{"n": 9}{"n": "x"}', b'{"n": 10}, {"n": 11}']
+    put(firehose, name, [b'{"n": 1}{"n": 2}', bad[0], b'{"n": 3}\n{"n": 4}\n', bad[1], b' {"n":\n5}', bad[2]])
+    failed = delivered(s3, bucket, len(bad), "errors/format-conversion-failed/")
+    good = delivered(s3, bucket, 5, "table/", rows)
+    assert sorted(row["n"] for row in rows(good.values())) == [1, 2, 3, 4, 5]
+    documents = [json.loads(line) for line in lines(failed.values())]
+    assert {base64.b64decode(document["rawData"]): document["lastErrorMessage"] for document in documents} == {
+        bad[0]: "Data does not match the schema. expected a JSON object, found an array",
+        bad[1]: 'Data does not match the schema. column n (int): expected an integer, found a string "x"',
+        bad[2]: "Encountered malformed JSON. expected a value at byte 9",
+    }
+
+
+def test_the_hive_deserializer_reads_timestamps_by_their_formats(firehose, unchecked, s3, glue, bucket):
+    where = make_table(glue, bucket, {"at": "timestamp", "day": "date", "n": "int", "m": "map<string,int>"})
+    formats = ["dd/MMM/yyyy:HH:mm:ss Z", "millis"]
+    convert = lambda *formats: conversion(*where, {"HiveJsonSerDe": {"TimestampFormats": list(formats)}})
+    with pytest.raises(ClientError, match="Invalid deserializer option.*the letter T stands for nothing"):
+        make(unchecked, bucket, BufferingHints=LARGE, DataFormatConversionConfiguration=convert("yyyy-MM-ddTHH:mm"))
+    name = make(
+        firehose, bucket, Prefix="table/", ErrorOutputPrefix=ERRORS, BufferingHints=LARGE,
+        DataFormatConversionConfiguration=convert(*formats),
+    )
+    sent = [
+        {"at": "31/Jan/2013:05:06:07 +0100", "day": "31/Jan/2013:00:00:00 +0000", "N": 1, "m": {"Key": 1}},
+        {"at": 1359605167123, "day": "2013-1-31", "n": 2},
+        {"at": "2013-01-31 04:06:07.25", "n": 3},
+        {"at": "2013-01-31T04:06:07Z"},
+        {"n": "4"},
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    failed = delivered(s3, bucket, 2, "errors/format-conversion-failed/")
+    found = rows(delivered(s3, bucket, 3, "table/", rows).values())
+    times = {row["n"]: (row["at"].replace(tzinfo=None), row["day"]) for row in found}
+    day, at = datetime.date(2013, 1, 31), datetime.datetime(2013, 1, 31, 4, 6, 7)
+    assert times == {1: (at, day), 2: (at.replace(microsecond=123000), day), 3: (at.replace(microsecond=250000), None)}
+    assert [row["m"] for row in found if row["m"]] == [[("Key", 1)]]
+    messages = {json.loads(line)["lastErrorMessage"].removeprefix("Data does not match the schema. ") for line in lines(failed.values())}
+    assert messages == {
+        "column at (timestamp): expected a time in the format dd/MMM/yyyy:HH:mm:ss Z or millis, found a string \"2013-01-31T04:06:07Z\"",
+        'column n (int): expected an integer, found a string "4"',
+    }
+
+
+def test_what_does_not_quite_fit_is_made_to_by_the_open_x_deserializer(firehose, s3, glue, bucket):
+    columns = {
+        "id": "string", "tags": "array<string>", "person": "struct<name:string,age:int>", "attrs": "map<string,string>", "at": "timestamp",
+    }
+    where = make_table(glue, bucket, columns)
+    name = make(firehose, bucket, BufferingHints=LARGE, DataFormatConversionConfiguration=conversion(*where))
+    sent = [
+        {"id": {"Outer": [1.50, "x"]}, "tags": "solo", "person": ["Zoe", "9", "more"], "attrs": {"Key": 1}, "at": 1359605167.5},
+        {"id": 7, "tags": [1, True, None], "PERSON": {"NAME": "Bob"}, "at": "1359605167500"},
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    found = rows(delivered(s3, bucket, 2, records=rows).values())
+    at = datetime.datetime(2013, 1, 31, 4, 6, 7, 500000)
+    assert {row["at"].replace(tzinfo=None) for row in found} == {at}
+    assert sorted(({key: value for key, value in row.items() if key != "at"} for row in found), key=str) == sorted(
+        [
+            {"id": '{"outer":[1.5,"x"]}', "tags": ["solo"], "person": {"name": "Zoe", "age": 9}, "attrs": [("key", "1")]},
+            {"id": "7", "tags": ["1", "true", None], "person": {"name": "Bob", "age": None}, "attrs": None},
+        ],
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("version", ["V1", "V2"])
+@pytest.mark.parametrize("compression", ["UNCOMPRESSED", "GZIP", "SNAPPY"])
+def test_every_option_of_the_parquet_serializer_is_readable(firehose, s3, glue, bucket, tmp_path, version, compression):
+    columns = {
+        "n": "bigint", "kind": "string", "id": "string", "x": "double", "m": "decimal(12,3)", "flag": "boolean",
+        "list": "array<struct<a:int,b:string>>", "map": "map<string,array<int>>",
+    }
+    where = make_table(glue, bucket, columns)
+    serializer = {
+        "Compression": compression, "WriterVersion": version, "BlockSizeBytes": 64 * MIB, "PageSizeBytes": 64 * 1024,
+        "MaxPaddingBytes": 8 * MIB, "EnableDictionaryCompression": True,
+    }
+    name = make(firehose, bucket, BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=conversion(*where, None, serializer))
+    dice = random.Random(1)
+    sent = [
+        {
+            "n": n, "kind": dice.choice(["a", "bb", "ccc", None]), "id": uuid.UUID(int=dice.getrandbits(128)).hex, "x": dice.random(),
+            "m": f"{dice.randrange(10**9)}.{dice.randrange(1000):03}", "flag": dice.choice([True, False]),
+            "list": [{"a": dice.randrange(9), "b": None} for _ in range(dice.randrange(3))] if n % 7 else None,
+            "map": {f"k{key}": [key] * key for key in range(dice.randrange(3))},
+        }
+        for n in range(6000)
+    ]
+    put(firehose, name, [json.dumps(record).encode() for record in sent])
+    contents = delivered(s3, bucket, len(sent), records=rows).values()
+    found = sorted(rows(contents), key=lambda row: row["n"])
+    expect = [{**row, "m": decimal.Decimal(row["m"]), "map": list(row["map"].items())} for row in sent]
+    assert found == expect
+    files = []
+    for number, content in enumerate(contents):
+        files.append(str(tmp_path / f"{number}.parquet"))
+        pathlib.Path(files[-1]).write_bytes(content)
+        group = pyarrow.parquet.ParquetFile(files[-1]).metadata.row_group(0)
+        by_name = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+        assert {column.compression for column in by_name.values()} == {compression}
+        # Dictionaries are for values that repeat.
+        assert by_name["kind"].has_dictionary_page and not by_name["id"].has_dictionary_page
+    duck = duckdb.connect()
+    query = f"SELECT n, kind, id, x, m, flag, len(list), map_keys(map) FROM read_parquet({files}) ORDER BY n"
+    assert duck.execute(query).fetchall() == [
+        (
+            row["n"], row["kind"], row["id"], row["x"], row["m"], row["flag"],
+            None if row["list"] is None else len(row["list"]), [key for key, _ in row["map"]],
+        )
+        for row in expect
+    ]
 
 
 POISON = [b"{", b"", b"plain text", b"[1]", b'{"n": "x"}', b'{"n": {}}', b"\xff\xfe", b"7"]
@@ -1137,9 +1308,6 @@ def changed(settings, **more):
 
 PARTITIONED = by_keys("{a: .a}", "!{partitionKeyFromQuery:a}/")
 CONVERTED = {"DataFormatConversionConfiguration": conversion("d", "t"), "BufferingHints": LARGE}
-ORC = changed(
-    conversion("d", "t"), OutputFormatConfiguration={"Serializer": {"OrcSerDe": {}}}
-)
 LAMBDA = [{"Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": "arn:aws:lambda:us-east-1:000000000000:function:f"}]}]
 BLANK = {"Type": "AppendDelimiterToRecord", "Parameters": [{"ParameterName": "Delimiter", "ParameterValue": "\n"}]}
 KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
@@ -1172,7 +1340,6 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
         (changed(CONVERTED, BufferingHints=NOW), "InvalidArgumentException", "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."),
         (changed(CONVERTED, CompressionFormat="GZIP"), "InvalidArgumentException", "compression format must be set to UNCOMPRESSED when data format conversion is enabled"),
         (changed(CONVERTED, DataFormatConversionConfiguration={"Enabled": True}), "InvalidArgumentException", "SchemaConfiguration must not be null"),
-        (changed(CONVERTED, DataFormatConversionConfiguration=ORC), "InvalidArgumentException", "catchment does not write ORC (OrcSerDe) yet."),
         ({"ProcessingConfiguration": {"Enabled": True, "Processors": LAMBDA}}, "InvalidArgumentException", "catchment does not run Lambda processors yet."),
         ({"ProcessingConfiguration": {"Enabled": True, "Processors": []}}, "InvalidArgumentException", "A maximum of 5 and a minimum of 1 processor needs to be supplied"),
         ({"S3BackupMode": "Enabled"}, "InvalidArgumentException", "S3BackupConfiguration is required"),
@@ -1251,6 +1418,94 @@ def test_the_aws_cli_makes_puts_and_describes(aws, s3, bucket, tmp_path):
     assert list(eventually(lambda: objects(s3, bucket)).values()) == [b"hello"]
     described = json.loads(aws("firehose", "describe-delivery-stream", "--delivery-stream-name", name))
     assert described["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE"
+
+
+# Delta tables
+
+
+def delta_table(server, place):
+    """The table as the package deltalake reads it through our S3."""
+    options = {
+        "AWS_ENDPOINT_URL": server.endpoint, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    return deltalake.DeltaTable(place, storage_options=options)
+
+
+def test_delta_tables_get_every_record_once_over_kill_9(server):
+    firehose, glue, s3 = server.client("firehose"), server.client("glue"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    columns, keys = {"n": "bigint", "name": "string", "at": "timestamp", "tags": "array<string>"}, [("kind", "string")]
+    where = make_table(glue, "lake", columns, "events/", keys, {"spark.sql.sources.provider": "delta"})
+    prefix = "events/kind=!{partitionKeyFromQuery:kind}/"
+    more = by_keys("{kind: .kind}", prefix, BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 0}, **backup("lake", Prefix="source/"))
+    more["ProcessingConfiguration"]["Processors"] = [extraction("{kind: .kind}")]
+    name = make(firehose, "lake", DataFormatConversionConfiguration=conversion(*where), **more)
+    acknowledged, stop = [], threading.Event()
+    numbers = itertools.count()
+
+    def send():
+        while not stop.is_set():
+            batch = [next(numbers) for _ in range(50)]
+            records = [
+                json.dumps({"kind": "abc"[n % 3], "n": n, "name": f"name {n}", "at": "2013-01-01 05:15:00", "tags": [str(n), None]}).encode()
+                for n in batch
+            ]
+            try:
+                put(firehose, name, records)
+            except (NoConnection, HTTPClientError, ClientError):
+                continue
+            acknowledged.extend(batch)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        for _ in range(6):
+            before = len(acknowledged)
+            eventually(lambda: len(acknowledged) >= before + 200)
+            server.kill()
+            server.start()
+    finally:
+        stop.set()
+        sender.join()
+    put(firehose, name, [b'{"kind": "c", "n": "no number"}'])
+
+    def rows():
+        return delta_table(server, "s3://lake/events").to_pyarrow_table()
+
+    eventually(lambda: len(lines(objects(s3, "lake", "errors/format-conversion-failed/").values())) == 1)
+    eventually(lambda: set(acknowledged) <= set(rows()["n"].to_pylist()))
+    table = rows()
+    found = table["n"].to_pylist()
+    # A call without an answer may have come through or not.
+    assert len(found) == len(set(found)) and set(acknowledged) <= set(found)
+    by_number = {row["n"]: row for row in table.to_pylist()}
+    for n in acknowledged:
+        row = by_number[n]
+        at = row["at"].replace(tzinfo=None)
+        assert (row["kind"], row["name"], row["tags"], at) == ("abc"[n % 3], f"name {n}", [str(n), None], datetime.datetime(2013, 1, 1, 5, 15))
+    history = delta_table(server, "s3://lake/events").history()
+    assert len(history) > 6
+
+
+def test_what_a_delta_table_cannot_take_is_told_and_mended(firehose, shared_server, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"}, "delta/", parameters={"table_type": "DELTA"})
+    name = make(firehose, bucket, Prefix="elsewhere/", BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=conversion(*where))
+    put(firehose, name, [b'{"n": 1}', b'{"n": 2}'])
+
+    def failure():
+        (one,) = [each for each in json.loads(command(shared_server, "deliveries", "--json").stdout) if each["name"] == name]
+        return one["last_error"]
+
+    eventually(lambda: "is not below the Delta table's location" in (failure() or ""))
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+        ExtendedS3DestinationUpdate={"Prefix": "delta/new/"},
+    )
+    place = f"s3://{bucket}/delta"
+    eventually(lambda: f"{bucket}" and objects(s3, bucket, "delta/_delta_log/"))
+    eventually(lambda: sorted(delta_table(shared_server, place).to_pyarrow_table()["n"].to_pylist()) == [1, 2])
+    assert objects(s3, bucket, "elsewhere/") == {}
 
 
 # Buckets of somebody else

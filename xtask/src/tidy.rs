@@ -38,6 +38,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("store-objects", "store-meta"),
     ("engine-delivery", "engine-catalog"),
     ("engine-delivery", "engine-formats"),
+    ("engine-delivery", "engine-lake"),
     ("engine-delivery", "engine-log"),
     ("engine-formats", "engine-catalog"),
     ("engine-sql", "engine-catalog"),

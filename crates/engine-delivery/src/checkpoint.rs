@@ -32,8 +32,8 @@ pub(crate) struct Plan {
     /// Where records go that cannot be converted.
     pub error_key: String,
     pub ranges: Vec<Range>,
-    /// The id of the first request, where the records are posted: `object_key` takes the documents of those that are
-    /// not taken then.
+    /// The id of the first request, where the records are posted, whereupon `object_key` takes the documents of those
+    /// that are not taken; or that of the transaction, where the object may be a file of a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The version of the settings that it is written by; 0 for those in force, as plans had it that are older

@@ -2,11 +2,13 @@
 
 use base::Millis;
 use engine_catalog::Table;
-use engine_formats::{JsonDecoder, Rejected, arrow_schema, write_parquet};
+use engine_formats::{
+    FormatError, JsonDecoder, OrcWriter, ParquetFile, RecordBatch, Refusal, SchemaRef, arrow_schema, without_views,
+};
 
-use crate::buffers::{Buffer, Held, Loaded};
+use crate::buffers::Buffer;
 use crate::error_document::{self, CatalogTable, ErrorType, Failed};
-use crate::spec::{Conversion, DeliverySpec};
+use crate::spec::{Conversion, DeliverySpec, Output};
 
 /// What a buffer becomes: the object, and the documents of records that could not be converted.
 #[derive(Debug, Default)]
@@ -45,20 +47,15 @@ pub(crate) fn of_records(
     })
 }
 
+/// Bytes of records that become one batch of columns: enough that a batch's own cost does not show, and few enough
+/// that it stays in the processor's caches.
+const BATCH_BYTES: usize = 2 << 20;
+
 fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Millis) -> Result<Content, String> {
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
-    let decoder = JsonDecoder::new(schema, conversion.json.clone());
-    let parts = buffer
-        .parts()
-        .collect::<Result<Vec<Loaded<'_>>, _>>()
-        .map_err(not_read)?;
-    let held: Vec<Held<'_>> = parts.iter().flat_map(Loaded::records).collect();
-    let records: Vec<&[u8]> = held.iter().map(|record| record.data).collect();
-    let (batch, rejected) = decoder.decode(&records).map_err(|error| error.to_string())?;
-    let mut content = Content::default();
-    if batch.num_rows() > 0 {
-        content.object = write_parquet(&batch, &conversion.parquet).map_err(|error| error.to_string())?;
-    }
+    let schema = without_views(&schema);
+    let mut decoder = JsonDecoder::new(schema.clone(), conversion.json.clone());
+    let mut file = ColumnFile::new(schema, table, &conversion.output).map_err(|error| error.to_string())?;
     let named = CatalogTable {
         catalog_id: conversion.scope.account.to_string(),
         database_name: conversion.database.clone(),
@@ -67,37 +64,86 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
         version_id: "LATEST".to_owned(),
         catalog_arn: conversion.scope.arn("glue", "catalog").to_string(),
     };
-    for fault in rejected {
-        let record = &held[fault.index];
-        let (code, message) = why_not_converted(record.data, &fault);
-        let failed = Failed {
-            attempts: 1,
-            arrival_ms: record.arrival_ms,
-            data: record.data,
-            code,
-            message: &message,
-            conversion: Some((record.offset, record.piece, &named)),
-        };
-        error_document::write(&failed, now_ms, &mut content.errors);
+    let mut content = Content::default();
+    let mut converted = 0;
+    let mut batch_bytes = 0;
+    for part in buffer.parts() {
+        for record in part.map_err(not_read)?.records() {
+            match decoder.push_documents(record.data) {
+                Ok(rows) => converted += rows,
+                Err(refusal) => {
+                    let (code, message) = why_not_converted(record.data, &refusal);
+                    let failed = Failed {
+                        attempts: 1,
+                        arrival_ms: record.arrival_ms,
+                        data: record.data,
+                        code,
+                        message: &message,
+                        conversion: Some((record.offset, record.piece, &named)),
+                    };
+                    error_document::write(&failed, now_ms, &mut content.errors);
+                }
+            }
+            batch_bytes += record.data.len();
+            if batch_bytes >= BATCH_BYTES {
+                encode(&mut decoder, &mut file)?;
+                batch_bytes = 0;
+            }
+        }
+    }
+    encode(&mut decoder, &mut file)?;
+    if converted > 0 {
+        content.object = file.finish().map_err(|error| error.to_string())?;
     }
     Ok(content)
 }
 
+fn encode(decoder: &mut JsonDecoder, file: &mut ColumnFile) -> Result<(), String> {
+    let written = decoder.finish().and_then(|batch| file.write(&batch));
+    written.map_err(|error| error.to_string())
+}
+
+/// A file of columns in the making.
+enum ColumnFile {
+    Parquet(Box<ParquetFile>),
+    Orc(Box<OrcWriter>),
+}
+
+impl ColumnFile {
+    fn new(schema: SchemaRef, table: &Table, output: &Output) -> Result<Self, FormatError> {
+        Ok(match output {
+            Output::Parquet(options) => Self::Parquet(Box::new(ParquetFile::new(schema, options.clone()))),
+            Output::Orc(options) => Self::Orc(Box::new(OrcWriter::for_columns(table.spec.columns(), options.clone())?)),
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
+        match self {
+            Self::Parquet(file) => file.write(batch),
+            Self::Orc(file) => file.write(batch),
+        }
+    }
+
+    fn finish(self) -> Result<Vec<u8>, FormatError> {
+        match self {
+            Self::Parquet(file) => file.finish(),
+            Self::Orc(file) => Ok(file.finish()),
+        }
+    }
+}
+
 /// The service's code for a record that could not be converted, and what is wrong with it.
-fn why_not_converted(record: &[u8], fault: &Rejected) -> (&'static str, String) {
+fn why_not_converted(record: &[u8], refusal: &Refusal) -> (&'static str, String) {
     const MALFORMED_DATA: &str = "DataFormatConversion.MalformedData";
     if record.trim_ascii().is_empty() {
         let message = "The record was empty or contained only whitespace.";
         return (MALFORMED_DATA, message.to_owned());
     }
-    if fault.malformed {
-        let message = format!("Encountered malformed JSON. {}", fault.message);
+    if refusal.malformed {
+        let message = format!("Encountered malformed JSON. {refusal}");
         return ("DataFormatConversion.ParseError", message);
     }
-    (
-        MALFORMED_DATA,
-        format!("Data does not match the schema. {}", fault.message),
-    )
+    (MALFORMED_DATA, format!("Data does not match the schema. {refusal}"))
 }
 
 /// Makes the documents of a buffer of records that failed each for its own reason, or for the one given.

@@ -48,7 +48,7 @@ pub(crate) async fn partition_of(
 
 /// The values of the partition keys in an object's path below the table's location, and the partition's own
 /// location.
-fn place(table: &Table, bucket: &str, object_key: &str) -> Option<(PartitionValues, String)> {
+pub(crate) fn place(table: &Table, bucket: &str, object_key: &str) -> Option<(PartitionValues, String)> {
     let object = format!("s3://{bucket}/{object_key}");
     let home = format!("{}/", table.spec.location()?.trim_end_matches('/'));
     let below = object.strip_prefix(&home)?;

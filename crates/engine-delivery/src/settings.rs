@@ -15,7 +15,7 @@ use crate::checkpoint::{InForce, Plan};
 use crate::error_document::ErrorType;
 use crate::prefix::{Prefix, Values};
 use crate::processing::Processing;
-use crate::spec::{Delivery, DeliverySpec, Destination, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Output, Source};
 use crate::time_pattern::in_zone;
 
 /// Characters of an evaluated prefix, as the service documents them.
@@ -95,6 +95,12 @@ impl Settings {
         delimiter.map_or(0, String::len)
     }
 
+    /// Whether plans have ids by which others tell what they have.
+    fn has_ids(&self) -> bool {
+        let spec = self.spec();
+        spec.conversion.is_some() || matches!(spec.destination, Destination::Http(_))
+    }
+
     /// Whether routing is work enough to leave the runtime's threads alone.
     pub(crate) fn is_laborious(&self) -> bool {
         self.query.is_some() || self.spec().processing != Processing::default()
@@ -159,7 +165,10 @@ impl Settings {
         let spec = self.spec();
         match (&spec.file_extension, &spec.conversion) {
             (Some(extension), _) => extension,
-            (None, Some(_)) => ".parquet",
+            (None, Some(conversion)) => match conversion.output {
+                Output::Parquet(_) => ".parquet",
+                Output::Orc(_) => ".orc",
+            },
             (None, None) => spec.compression.extension(),
         }
     }
@@ -195,7 +204,7 @@ impl Settings {
             object_key,
             error_key,
             ranges: buffer.ranges.clone(),
-            request_id: matches!(self.spec().destination, Destination::Http(_)).then(|| random.uuid().to_string()),
+            request_id: self.has_ids().then(|| random.uuid().to_string()),
             version: self.version(),
         })
     }

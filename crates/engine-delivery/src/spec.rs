@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use base::{Millis, Scope};
-use engine_formats::{Compression, JsonOptions, ParquetOptions};
+use engine_formats::{Compression, JsonOptions, OrcOptions, ParquetOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,14 +29,28 @@ impl fmt::Display for Source {
     }
 }
 
-/// JSON to Parquet by a table of the catalog, looked up at each delivery.
+/// The files that records are converted to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Output {
+    Parquet(ParquetOptions),
+    Orc(OrcOptions),
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::Parquet(ParquetOptions::default())
+    }
+}
+
+/// JSON to columns by a table of the catalog, looked up at each delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversion {
     pub scope: Scope,
     pub database: String,
     pub table: String,
     pub json: JsonOptions,
-    pub parquet: ParquetOptions,
+    #[serde(default)]
+    pub output: Output,
 }
 
 /// Where records go.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::{Clock, Random, Scope, Tasks};
 use bytes::Bytes;
 use engine_catalog::{Catalog, Column, DatabaseSpec, StorageDescriptor, TableSpec};
-use engine_formats::{Compression, JsonOptions, ParquetOptions};
+use engine_formats::{Compression, JsonOptions};
 use engine_log::streams::Streams;
 use engine_log::{Log, LogOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -19,7 +19,7 @@ use store_objects::Objects;
 
 use crate::{
     Conversion, Deliveries, DeliveryError, DeliveryParts, DeliverySpec, DeliveryStatus, Destination, NewDelivery,
-    Processing, Source,
+    Output, Processing, Source,
 };
 
 mod changes;
@@ -305,7 +305,7 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
                 database: "d".into(),
                 table: "t".into(),
                 json: JsonOptions::default(),
-                parquet: ParquetOptions::default(),
+                output: Output::default(),
             }),
             ..spec()
         })
@@ -364,7 +364,7 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
         unconverted[0]["lastErrorMessage"]
             .as_str()
             .expect("a message")
-            .contains("column n (Int32)"),
+            .contains(r#"column n (int): expected an integer, found a string "x""#),
         "{unconverted:?}"
     );
     assert_eq!(unconverted[0]["dataCatalogTable"]["tableName"], "t");

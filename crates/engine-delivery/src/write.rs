@@ -7,6 +7,7 @@ use engine_catalog::Table;
 use crate::buffers::{Buffer, BufferKey};
 use crate::checkpoint::Plan;
 use crate::content::{self, Content};
+use crate::delta;
 use crate::error_document::ErrorType;
 use crate::http_endpoint::{self, HttpEndpoint};
 use crate::line::Line;
@@ -67,7 +68,9 @@ impl Line {
             Todo::Write | Todo::Register => self.table(&write.settings)?,
         };
         let mut done = Done::default();
-        if write.todo == Todo::Write {
+        // That a file is there does not tell whether it was committed to its table.
+        let is_delta = table.as_deref().is_some_and(delta::is_delta);
+        if write.todo == Todo::Write || is_delta {
             done = match (&write.settings.spec().destination, &write.key) {
                 (Destination::Http(endpoint), BufferKey::Partition(_)) => self.post(write, endpoint).await?,
                 _ => self.put(write, table.clone()).await?,
@@ -83,6 +86,11 @@ impl Line {
             registered.await.map_err(text)?;
         }
         Ok(done)
+    }
+
+    /// Whether objects by these settings are files of a Delta table.
+    pub(crate) fn is_delta(&self, settings: &Settings) -> Result<bool, String> {
+        Ok(self.table(settings)?.as_deref().is_some_and(delta::is_delta))
     }
 
     fn table(&self, settings: &Settings) -> Result<Option<Arc<Table>>, String> {
@@ -149,6 +157,8 @@ impl Line {
         let now_ms = self.parts.clock.now_ms();
         let entry_name = self.parts.random.uuid().to_string();
         let (key, buffer, settings) = (write.key.clone(), write.buffer.clone(), write.settings.clone());
+        let partitioned = matches!(write.key, BufferKey::Partition(_));
+        let delta_table = table.clone().filter(|table| partitioned && delta::is_delta(table));
         let encode = self.parts.tasks.spawn_blocking(move || match key {
             BufferKey::Partition(_) => {
                 content::of_records(settings.spec(), table.as_deref(), &buffer, &entry_name, now_ms)
@@ -167,6 +177,14 @@ impl Line {
             ..Done::default()
         };
         done.bytes += self.places.put(bucket, error_key, errors).await.map_err(text)?;
+        if let Some(table) = delta_table.filter(|_| !object.is_empty()) {
+            let transaction = write.plan.request_id.as_deref().unwrap_or(object_key);
+            done.bytes += delta::append(&self.parts, &table, bucket, object_key, transaction, object).await?;
+            done.objects = 1;
+            done.last_object = Some(format!("s3://{bucket}/{object_key}"));
+            self.end_where_the_test_asks()?;
+            return Ok(done);
+        }
         match self.places.put(bucket, object_key, object).await {
             Ok(0) => {}
             Ok(bytes) => {

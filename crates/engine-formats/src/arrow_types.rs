@@ -47,6 +47,60 @@ fn map_key_type(key: &HiveType) -> DataType {
     }
 }
 
+/// The same columns with plain strings for views, which are quicker to build and to write out; files have the same
+/// schema either way.
+#[must_use]
+pub fn without_views(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(field_without_views);
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
+fn field_without_views(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(item) => DataType::List(field_without_views(item)),
+        DataType::Map(entries, sorted) => DataType::Map(field_without_views(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field_without_views).collect()),
+        _ => return field.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+/// The name that Hive has for what a column of this type holds.
+pub(crate) fn hive_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 => "tinyint".to_owned(),
+        DataType::Int16 => "smallint".to_owned(),
+        DataType::Int32 => "int".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Float32 => "float".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Utf8 | DataType::Utf8View => "string".to_owned(),
+        DataType::Binary | DataType::BinaryView => "binary".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        DataType::List(item) => format!("array<{}>", hive_name(item.data_type())),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                format!(
+                    "map<{},{}>",
+                    hive_name(pair[0].data_type()),
+                    hive_name(pair[1].data_type())
+                )
+            }
+            other => other.to_string(),
+        },
+        DataType::Struct(fields) => {
+            let member = |field: &Arc<Field>| format!("{}:{}", field.name(), hive_name(field.data_type()));
+            format!("struct<{}>", fields.iter().map(member).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// A table column as an Arrow field; every column may be NULL.
 pub fn arrow_field(column: &Column) -> Result<Field, FormatError> {
     let hive = column

@@ -167,8 +167,22 @@ pub(crate) struct OutputFormat {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Serializer {
     pub(crate) parquet_ser_de: Option<Parquet>,
-    /// Only ever refused, or kept while conversion is off.
-    pub(crate) orc_ser_de: Option<Value>,
+    pub(crate) orc_ser_de: Option<Orc>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Orc {
+    pub(crate) stripe_size_bytes: Option<u64>,
+    pub(crate) block_size_bytes: Option<u64>,
+    pub(crate) row_index_stride: Option<u64>,
+    pub(crate) enable_padding: Option<bool>,
+    pub(crate) padding_tolerance: Option<f64>,
+    pub(crate) compression: Option<String>,
+    pub(crate) bloom_filter_columns: Option<Vec<String>>,
+    pub(crate) bloom_filter_false_positive_probability: Option<f64>,
+    pub(crate) dictionary_key_threshold: Option<f64>,
+    pub(crate) format_version: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -178,7 +192,6 @@ pub(crate) struct Parquet {
     pub(crate) page_size_bytes: Option<u64>,
     pub(crate) compression: Option<String>,
     pub(crate) enable_dictionary_compression: Option<bool>,
-    /// Padding is for HDFS blocks, which objects do not have.
     pub(crate) max_padding_bytes: Option<u64>,
     pub(crate) writer_version: Option<String>,
 }

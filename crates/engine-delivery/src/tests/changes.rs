@@ -105,7 +105,7 @@ async fn a_mistyped_destination_is_mended_by_an_update() {
         database: "none".into(),
         table: "none".into(),
         json: JsonOptions::default(),
-        parquet: ParquetOptions::default(),
+        output: Output::default(),
     };
     let mistyped = [
         DeliverySpec {

@@ -125,6 +125,7 @@ fn json_options(storage: &StorageDescriptor) -> JsonOptions {
         case_insensitive: flag(storage, "case.insensitive", true),
         dots_to_underscores: flag(storage, "dots.in.keys", false),
         column_to_key: mappings.collect(),
+        ..JsonOptions::default()
     }
 }
 

@@ -3,9 +3,8 @@
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
-use engine_formats::{ColumnBuilder, JsonKeys};
+use engine_formats::{ColumnBuilder, JsonDecoder};
 use memchr::memmem;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::delimiter::{Delimiter, text};
 use super::format::RowFormat;
@@ -15,13 +14,13 @@ use crate::{ErrorKind, SqlError};
 pub(super) struct RowDecoder {
     format: RowFormat,
     schema: SchemaRef,
+    /// Has the rows of a format of JSON; the columns have those of the others.
+    json: Option<JsonDecoder>,
     columns: Vec<ColumnBuilder>,
     /// Of each projected column, its place in the file's rows.
     places: Vec<usize>,
     /// Of each place in the file's rows, the projected column.
     by_place: Vec<Option<usize>>,
-    /// Of a format of JSON, which keys are which columns.
-    keys: JsonKeys,
     rows: usize,
 }
 
@@ -47,17 +46,17 @@ impl RowDecoder {
                 *slot = Some(column);
             }
         }
-        let keys = match &format {
-            RowFormat::Json { options, .. } => JsonKeys::new(&schema, options.clone()),
-            _ => JsonKeys::default(),
+        let json = match &format {
+            RowFormat::Json { options, .. } => Some(JsonDecoder::new(schema.clone(), options.clone())),
+            _ => None,
         };
         Self {
             format,
             schema,
+            json,
             columns,
             places,
             by_place,
-            keys,
             rows: 0,
         }
     }
@@ -70,10 +69,10 @@ impl RowDecoder {
         let Self {
             format,
             schema,
+            json,
             columns,
             places,
             by_place,
-            keys,
             ..
         } = self;
         let mut row = Row {
@@ -83,7 +82,11 @@ impl RowDecoder {
             by_place,
         };
         match &*format {
-            RowFormat::Json { ignore_malformed, .. } => row.decode_json(line, keys, *ignore_malformed)?,
+            RowFormat::Json { ignore_malformed, .. } => {
+                if let Some(json) = json {
+                    decode_json(json, line, *ignore_malformed)?;
+                }
+            }
             RowFormat::Quoted {
                 separator,
                 quote,
@@ -112,6 +115,12 @@ impl RowDecoder {
     }
 
     pub(super) fn finish(&mut self) -> Result<RecordBatch> {
+        if let Some(json) = &mut self.json {
+            self.rows = 0;
+            return json
+                .finish()
+                .map_err(|error| DataFusionError::External(Box::new(error)));
+        }
         let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         Ok(RecordBatch::try_new_with_options(
@@ -131,33 +140,6 @@ struct Row<'d> {
 }
 
 impl Row<'_> {
-    fn decode_json(&mut self, line: &[u8], keys: &JsonKeys, ignore_malformed: bool) -> Result<()> {
-        let blank = line.iter().all(u8::is_ascii_whitespace);
-        // Checked first, because a line that breaks off in the middle has filled some of the columns.
-        if blank || ignore_malformed && !is_object(line) {
-            self.columns.iter_mut().for_each(ColumnBuilder::append_null);
-            return Ok(());
-        }
-        let mut deserializer = serde_json::Deserializer::from_slice(line);
-        let object = JsonObject {
-            columns: self.columns,
-            keys,
-        };
-        let decoded = object.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-        decoded.map_err(|error| {
-            let shown = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
-            if error.is_data() {
-                bad_data(format!(
-                    "HIVE_BAD_DATA: Error Parsing a column in the table: {error}: {shown}"
-                ))
-            } else {
-                bad_data(format!(
-                    "HIVE_CURSOR_ERROR: Row is not a valid JSON Object - JSONException: {error}: {shown}"
-                ))
-            }
-        })
-    }
-
     fn decode_quoted(&mut self, line: &[u8], signs: [&Delimiter; 3]) -> Result<()> {
         // The SerDe reads lines as UTF-8.
         let line = text(line);
@@ -224,8 +206,27 @@ impl Row<'_> {
     }
 }
 
-fn is_object(line: &[u8]) -> bool {
-    line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok()
+fn decode_json(json: &mut JsonDecoder, line: &[u8], ignore_malformed: bool) -> Result<()> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        json.push_null();
+        return Ok(());
+    }
+    // The SerDe reads lines as UTF-8.
+    let line = text(line);
+    let Err(refusal) = json.push(line.as_bytes()) else {
+        return Ok(());
+    };
+    if ignore_malformed && (refusal.malformed || !line.trim_ascii_start().starts_with('{')) {
+        json.push_null();
+        return Ok(());
+    }
+    const SHOWN_BYTES_MAX: usize = 200;
+    let shown = String::from_utf8_lossy(&line.as_bytes()[..line.len().min(SHOWN_BYTES_MAX)]);
+    Err(bad_data(if refusal.malformed {
+        format!("HIVE_CURSOR_ERROR: Row is not a valid JSON Object - JSONException: {refusal}: {shown}")
+    } else {
+        format!("HIVE_BAD_DATA: Error Parsing a column in the table: {refusal}: {shown}")
+    }))
 }
 
 fn bad_data(message: String) -> DataFusionError {
@@ -301,42 +302,4 @@ fn quoted_field<'l>(text: &'l [u8], field: &mut Vec<u8>, signs: [&[u8]; 3]) -> (
         }
     }
     (false, &[])
-}
-
-struct JsonObject<'b> {
-    columns: &'b mut [ColumnBuilder],
-    keys: &'b JsonKeys,
-}
-
-impl<'de> DeserializeSeed<'de> for JsonObject<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for JsonObject<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        let mut seen = vec![false; self.columns.len()];
-        while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            match self.keys.column(&name).filter(|at| !seen[*at]) {
-                Some(at) => {
-                    seen[at] = true;
-                    map.next_value_seed(&mut self.columns[at])?;
-                }
-                None => _ = map.next_value::<IgnoredAny>()?,
-            }
-        }
-        for (column, _) in self.columns.iter_mut().zip(seen).filter(|(_, seen)| !seen) {
-            column.append_null();
-        }
-        Ok(())
-    }
 }

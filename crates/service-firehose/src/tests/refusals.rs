@@ -194,10 +194,6 @@ async fn what_does_not_fit_together_is_refused() {
             "More than one serializer specified. Only one may be chosen.",
         ),
         (
-            converted(|config| config["OutputFormatConfiguration"]["Serializer"] = json!({"OrcSerDe": {}})),
-            "catchment does not write ORC (OrcSerDe) yet.",
-        ),
-        (
             converted(|config| config["SchemaConfiguration"]["TableName"] = Value::Null),
             "SchemaConfiguration.TableName must not be null",
         ),

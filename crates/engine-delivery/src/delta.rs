@@ -1,0 +1,77 @@
+//! Objects as files of Delta tables.
+//!
+//! A table of the catalog is a Delta table where its parameter `table_type` is `DELTA` or `spark.sql.sources.provider` is
+//! `delta`, in any case, as Athena and Spark keep them. The table is made at its location by the first delivery.
+
+use std::collections::BTreeMap;
+
+use engine_catalog::Table;
+use engine_formats::{arrow_schema, without_views};
+use engine_lake::{AddedFile, DeltaTable, Location, Outcome, TableSpec};
+
+use crate::DeliveryParts;
+use crate::register;
+
+const PARQUET_MAGIC: &[u8] = b"PAR1";
+
+pub(crate) fn is_delta(table: &Table) -> bool {
+    ["table_type", "spark.sql.sources.provider"].iter().any(|name| {
+        let value = table.spec.parameter(name);
+        value.is_some_and(|value| value.eq_ignore_ascii_case("delta"))
+    })
+}
+
+/// Commits a Parquet file to the table, once however often it is called for the same transaction, and returns its bytes.
+pub(crate) async fn append(
+    parts: &DeliveryParts,
+    table: &Table,
+    bucket: &str,
+    object_key: &str,
+    transaction: &str,
+    file: Vec<u8>,
+) -> Result<u64, String> {
+    if !file.starts_with(PARQUET_MAGIC) {
+        return Err("Delta tables hold Parquet files; ask for ParquetSerDe".to_owned());
+    }
+    let home = table.spec.location().unwrap_or_default();
+    let location = Location::parse(home).map_err(text)?;
+    let object = format!("s3://{bucket}/{object_key}");
+    let path = object.strip_prefix(&format!("{}/", home.trim_end_matches('/')));
+    let path = path.ok_or_else(|| format!("{object} is not below the Delta table's location {home}"))?;
+    let partitions = &table.spec.partition_keys;
+    let values = match register::place(table, bucket, object_key) {
+        Some((values, _)) => values.0,
+        None => {
+            let names: Vec<_> = partitions.iter().map(|key| key.name.as_str()).collect();
+            return Err(format!(
+                "{object} does not name the Delta table's partition columns {names:?}"
+            ));
+        }
+    };
+    let values = partitions.iter().zip(values);
+    let values = values.map(|(key, value)| (key.name.clone(), Some(value)));
+    let columns = [table.spec.columns(), partitions].concat();
+    let schema = arrow_schema(&columns).map_err(text)?;
+    let spec = TableSpec {
+        schema: without_views(&schema),
+        partition_columns: partitions.iter().map(|key| key.name.clone()).collect(),
+        name: Some(table.spec.name.clone()),
+    };
+    let (objects, clock, random) = (parts.objects.clone(), parts.clock.clone(), parts.random.clone());
+    let opened = DeltaTable::open_or_create(objects, clock, random, location, &spec);
+    let bytes = file.len() as u64;
+    let added = AddedFile {
+        path: path.to_owned(),
+        bytes: file.into(),
+        partition_values: values.collect::<BTreeMap<_, _>>(),
+    };
+    let opened = opened.await.map_err(text)?;
+    let app_id = format!("catchment/{transaction}");
+    match opened.append(&app_id, 0, vec![added]).await.map_err(text)? {
+        Outcome::Committed { .. } | Outcome::AlreadyCommitted => Ok(bytes),
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
