@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
     // One build for both: the workspace and its tests, with one set of features.
     run(cargo().args(["build", "--workspace", "--all-targets"]))?;
+    // It comes first, because Rust's tests of file formats find readers in it.
     let python = if arguments.rust { None } else { Some(python()?) };
     if !arguments.end_to_end {
         // A few of Rust's tests ask other readers of a format.

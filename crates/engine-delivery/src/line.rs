@@ -426,7 +426,7 @@ impl Line {
         }
         let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            if !self.is_delta(&write.settings)? && self.exists(&write.plan).await? {
+            if !self.is_delta(&write.settings) && self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;

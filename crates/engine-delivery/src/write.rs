@@ -69,7 +69,7 @@ impl Line {
         };
         let mut done = Done::default();
         // That a file is there does not tell whether it was committed to its table.
-        let is_delta = table.as_deref().is_some_and(delta::is_delta);
+        let is_delta = matches!(write.key, BufferKey::Partition(_)) && table.as_deref().is_some_and(delta::is_delta);
         if write.todo == Todo::Write || is_delta {
             done = match (&write.settings.spec().destination, &write.key) {
                 (Destination::Http(endpoint), BufferKey::Partition(_)) => self.post(write, endpoint).await?,
@@ -88,9 +88,13 @@ impl Line {
         Ok(done)
     }
 
-    /// Whether objects by these settings are files of a Delta table.
-    pub(crate) fn is_delta(&self, settings: &Settings) -> Result<bool, String> {
-        Ok(self.table(settings)?.as_deref().is_some_and(delta::is_delta))
+    /// Whether objects by these settings are files of a Delta table. A table that is not there is none.
+    pub(crate) fn is_delta(&self, settings: &Settings) -> bool {
+        self.table(settings)
+            .ok()
+            .flatten()
+            .as_deref()
+            .is_some_and(delta::is_delta)
     }
 
     fn table(&self, settings: &Settings) -> Result<Option<Arc<Table>>, String> {

@@ -38,9 +38,15 @@ struct Spelling {
     next: usize,
 }
 
+/// Stands for no spelling.
+const NONE: usize = usize::MAX;
+
 /// Where in the expected order an object is.
 #[derive(Clone, Copy)]
-pub(super) struct Place(Option<usize>);
+pub(super) struct Place {
+    last: usize,
+    expected: usize,
+}
 
 impl KeyTable {
     /// Of a structure's members or, if they are not nested, of a row's columns.
@@ -105,20 +111,20 @@ impl KeyTable {
     /// Begins an object.
     pub(super) fn begin(&mut self) -> Place {
         self.object += 1;
-        Place(None)
+        Place {
+            last: NONE,
+            expected: self.first,
+        }
     }
 
     /// Passes the next key of an object and its colon, and returns the member that it names. Of a key that stands
     /// twice in an object, the first counts.
     #[inline]
     pub(super) fn pass_key(&mut self, cursor: &mut Cursor<'_>, place: &mut Place) -> Result<Option<usize>, Refused> {
-        let expected = match place.0 {
-            None => self.first,
-            Some(last) => self.spellings[last].next,
-        };
-        let member = match self.spellings.get(expected) {
+        let member = match self.spellings.get(place.expected) {
             Some(spelling) if cursor.pass_key(&spelling.bytes) => {
-                place.0 = Some(expected);
+                place.last = place.expected;
+                place.expected = spelling.next;
                 spelling.member
             }
             _ => self.pass_other_key(cursor, place)?,
@@ -153,23 +159,27 @@ impl KeyTable {
                 self.spellings.push(Spelling {
                     bytes: KeyBytes::new(bytes),
                     member,
-                    next: usize::MAX,
+                    next: NONE,
                 });
                 self.by_bytes.insert(bytes.into(), spelling);
                 spelling
             }
         };
-        match place.0 {
+        match self.spellings.get_mut(place.last) {
+            Some(last) => last.next = spelling,
             None => self.first = spelling,
-            Some(last) => self.spellings[last].next = spelling,
         }
-        place.0 = Some(spelling);
-        Ok(self.spellings[spelling].member)
+        let Spelling { member, next, .. } = self.spellings[spelling];
+        *place = Place {
+            last: spelling,
+            expected: next,
+        };
+        Ok(member)
     }
 
     fn member_of(&self, key: &Quoted<'_>) -> Result<Option<usize>, Refused> {
         if !key.escaped {
-            return Ok(self.member(key.raw));
+            return Ok(self.member(&String::from_utf8_lossy(key.raw)));
         }
         let mut plain = Vec::new();
         key.unescape_into(&mut plain)?;

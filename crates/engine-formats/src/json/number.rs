@@ -5,7 +5,8 @@ const DIGITS_MAX: usize = 19;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number<'r> {
-    pub(crate) text: &'r str,
+    /// ASCII.
+    bytes: &'r [u8],
     negative: bool,
     /// All digits as one number, where there are not too many.
     digits: Option<u64>,
@@ -13,6 +14,46 @@ pub(crate) struct Number<'r> {
     exponent: i32,
     /// Whether there is neither a point nor an exponent.
     pub(crate) is_integer: bool,
+}
+
+/// A number of few digits, as almost all are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainNumber {
+    /// All digits as one number, of which the last ones stand behind the point.
+    pub(crate) digits: u64,
+    pub(crate) negative: bool,
+    /// How many digits stand behind the point.
+    pub(crate) fraction: usize,
+}
+
+impl PlainNumber {
+    /// So many certainly fit an `i64` too.
+    pub(crate) const DIGITS_MAX: usize = 18;
+
+    #[inline]
+    pub(crate) fn as_i64(self) -> Option<i64> {
+        let value = self.digits as i64;
+        (self.fraction == 0).then_some(if self.negative { -value } else { value })
+    }
+
+    /// The nearest double, where one division gives it.
+    #[inline]
+    pub(crate) fn as_f64(self) -> Option<f64> {
+        if self.digits > EXACT_MAX {
+            return None;
+        }
+        let value = self.digits as f64 / POWERS.get(self.fraction)?;
+        Some(if self.negative { -value } else { value })
+    }
+
+    /// The number times ten to the power of `scale`, where that is a whole number of at most `precision` digits.
+    #[inline]
+    pub(crate) fn as_decimal(self, precision: u8, scale: i8) -> Option<i128> {
+        let raise = usize::try_from(isize::from(scale) - self.fraction as isize).ok()?;
+        let value = i128::from(self.digits).checked_mul(*WHOLE_POWERS.get(raise)?)?;
+        let fits = value < *WHOLE_POWERS.get(usize::from(precision))?;
+        fits.then_some(if self.negative { -value } else { value })
+    }
 }
 
 /// What was expected so many bytes into the number.
@@ -24,8 +65,7 @@ pub(crate) struct InvalidNumber {
 impl<'r> Number<'r> {
     /// The number that the text begins with, and its length.
     #[inline]
-    pub(crate) fn parse(text: &'r str) -> Result<(Self, usize), InvalidNumber> {
-        let bytes = text.as_bytes();
+    pub(crate) fn parse(bytes: &'r [u8]) -> Result<(Self, usize), InvalidNumber> {
         let digit = |at: usize| {
             bytes
                 .get(at)
@@ -93,13 +133,18 @@ impl<'r> Number<'r> {
             exponent = exponent.saturating_add(if falls { -power } else { power });
         }
         let number = Self {
-            text: &text[..at],
+            bytes: &bytes[..at],
             negative,
             digits: (digits <= DIGITS_MAX).then_some(value),
             exponent,
             is_integer,
         };
         Ok((number, at))
+    }
+
+    pub(crate) fn text(&self) -> &'r str {
+        // It is ASCII.
+        std::str::from_utf8(self.bytes).unwrap_or_default()
     }
 
     /// The number, where it is written without point and exponent and fits.
@@ -126,9 +171,6 @@ impl<'r> Number<'r> {
     /// The nearest double, or nothing where the number is beyond all of them.
     #[inline]
     pub(crate) fn as_f64(&self) -> Option<f64> {
-        /// Up to here each whole number is a double, and so is each of the powers: one division or multiplication
-        /// of the two then rounds correctly (W. Clinger, How to Read Floating Point Numbers Accurately, 1990).
-        const EXACT_MAX: u64 = 1 << 53;
         if let Some(digits) = self.digits.filter(|digits| *digits <= EXACT_MAX) {
             let power = POWERS.get(self.exponent.unsigned_abs() as usize);
             if let Some(power) = power {
@@ -140,27 +182,32 @@ impl<'r> Number<'r> {
                 });
             }
         }
-        self.text.parse().ok().filter(|value: &f64| value.is_finite())
+        self.text().parse().ok().filter(|value: &f64| value.is_finite())
     }
 
     /// The nearest float, or nothing where the number is beyond all of them.
     pub(crate) fn as_f32(&self) -> Option<f32> {
-        self.text.parse().ok().filter(|value: &f32| value.is_finite())
-    }
-
-    /// The number times ten to the power of `scale`, where that is a whole number of at most `precision` digits.
-    #[inline]
-    pub(crate) fn as_decimal(&self, precision: u8, scale: i8) -> Option<i128> {
-        let digits = i128::from(self.digits?);
-        let raise = u32::try_from(i32::from(scale).checked_add(self.exponent)?).ok()?;
-        let value = digits.checked_mul(10_i128.checked_pow(raise)?)?;
-        let fits = value < 10_i128.checked_pow(u32::from(precision))?;
-        fits.then_some(if self.negative { -value } else { value })
+        self.text().parse().ok().filter(|value: &f32| value.is_finite())
     }
 }
+
+/// Up to here each whole number is a double, and so is each of the powers below: one division or multiplication of the
+/// two then rounds correctly (W. Clinger, How to Read Floating Point Numbers Accurately, 1990).
+const EXACT_MAX: u64 = 1 << 53;
 
 /// The powers of ten that are doubles.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];
+
+/// The powers of ten that are of 39 digits at most.
+static WHOLE_POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut power = 1;
+    while power < powers.len() {
+        powers[power] = powers[power - 1] * 10;
+        power += 1;
+    }
+    powers
+};

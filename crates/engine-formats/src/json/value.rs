@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use super::cursor::{Cursor, Kind, Quoted};
 use super::fault::{Expected, Fault, Refused, Step, shown};
-use super::number::Number;
+use super::number::{Number, PlainNumber};
 use super::text::compact_into;
 use crate::column::{ColumnBuilder, ListBuilder, MapBuilder, StructBuilder, Texts};
-use crate::time::{date_of_text, micros_of_integer, micros_of_jdbc, micros_of_number, micros_of_text};
+use crate::time::{
+    date_of_text, micros_of_fixed_layout, micros_of_integer, micros_of_jdbc, micros_of_number, micros_of_text,
+};
 use crate::{Coercion, JsonOptions, Mismatch};
 
 /// Appends the value that comes next. Where it fails, the column may hold pieces of it, which are to be cut off.
@@ -17,6 +19,44 @@ pub(super) fn append(
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
 ) -> Result<(), Refused> {
+    // What most values are.
+    if let ColumnBuilder::Text(texts) = column {
+        if cursor.peek() == b'"' {
+            cursor.string_into(texts.open())?;
+            return texts.close().map_err(too_large);
+        }
+    } else {
+        let begin = cursor.at();
+        let appended = match column {
+            ColumnBuilder::Int64(values) => {
+                let value = cursor.plain_number().and_then(PlainNumber::as_i64);
+                value.map(|value| values.push(value))
+            }
+            ColumnBuilder::Int32(values) => {
+                let value = cursor.plain_number().and_then(PlainNumber::as_i64);
+                let value = value.and_then(|value| i32::try_from(value).ok());
+                value.map(|value| values.push(value))
+            }
+            ColumnBuilder::Float64(values) => {
+                let value = cursor.plain_number().and_then(PlainNumber::as_f64);
+                value.map(|value| values.push(value))
+            }
+            ColumnBuilder::Decimal(values, precision, scale) => {
+                let number = cursor.plain_number();
+                let value = number.and_then(|number| number.as_decimal(*precision, *scale));
+                value.map(|value| values.push(value))
+            }
+            _ => None,
+        };
+        if appended.is_some() {
+            return Ok(());
+        }
+        cursor.go_back(begin);
+    }
+    append_any(column, cursor, options)
+}
+
+fn append_any(column: &mut ColumnBuilder, cursor: &mut Cursor<'_>, options: &JsonOptions) -> Result<(), Refused> {
     match (cursor.kind()?, column) {
         (Kind::String, column) => append_string(column, cursor.string()?, options),
         (Kind::Number, column) => append_number(column, cursor.number()?, options),
@@ -51,7 +91,7 @@ pub(super) fn found(cursor: &mut Cursor<'_>) -> Result<String, Refused> {
         Kind::Object => "an object".to_owned(),
         Kind::Array => "an array".to_owned(),
         Kind::String => format!("a string {}", shown(&plain(&cursor.string()?)?)),
-        Kind::Number => format!("the number {}", cut(cursor.number()?.text)),
+        Kind::Number => format!("the number {}", cut(cursor.number()?.text())),
         Kind::True => "true".to_owned(),
         Kind::False => "false".to_owned(),
         Kind::Null => "null".to_owned(),
@@ -126,6 +166,13 @@ fn append_entries(map: &mut MapBuilder, cursor: &mut Cursor<'_>, options: &JsonO
 
 #[inline]
 fn append_string(column: &mut ColumnBuilder, quoted: Quoted<'_>, options: &JsonOptions) -> Result<(), Refused> {
+    if let (ColumnBuilder::Timestamp(values), Coercion::OpenX, []) =
+        (&mut *column, options.coercion, &*options.timestamp_formats)
+        && let Some(micros) = micros_of_fixed_layout(quoted.raw)
+    {
+        values.push(micros);
+        return Ok(());
+    }
     let ColumnBuilder::Text(texts) = column else {
         return append_string_as(column, &plain(&quoted)?, options);
     };
@@ -133,7 +180,7 @@ fn append_string(column: &mut ColumnBuilder, quoted: Quoted<'_>, options: &JsonO
         quoted.unescape_into(texts.open())?;
         texts.close().map_err(too_large)
     } else {
-        texts.push(quoted.raw.as_bytes()).map_err(too_large)
+        texts.push(quoted.raw).map_err(too_large)
     }
 }
 
@@ -169,16 +216,11 @@ fn append_number(column: &mut ColumnBuilder, number: Number<'_>, options: &JsonO
         ColumnBuilder::Int8(values) => narrowed(&number).map(|value| values.push(value)),
         ColumnBuilder::Float64(values) => number.as_f64().map(|value| values.push(value)),
         ColumnBuilder::Float32(values) => number.as_f32().map(|value| values.push(value)),
-        ColumnBuilder::Decimal(values, precision, scale) => match number.as_decimal(*precision, *scale) {
-            Some(value) => {
-                values.push(value);
-                Some(())
-            }
-            None => column.append_text(number.text).ok(),
-        },
-        ColumnBuilder::Text(_) | ColumnBuilder::Binary(_) => column.append_text(number.text).ok(),
+        ColumnBuilder::Decimal(..) | ColumnBuilder::Text(_) | ColumnBuilder::Binary(_) => {
+            column.append_text(number.text()).ok()
+        }
         ColumnBuilder::Timestamp(values) => timestamp_of_number(&number, options).map(|value| values.push(value)),
-        ColumnBuilder::Date(values) => date(number.text, options).map(|value| values.push(value)),
+        ColumnBuilder::Date(values) => date(number.text(), options).map(|value| values.push(value)),
         ColumnBuilder::List(list) if options.coercion == Coercion::OpenX => {
             append_number(&mut list.items, number, options).map_err(|fault| fault.below(Step::Item(0)))?;
             return list.ends.push(list.items.rows()).map_err(too_large);
@@ -194,7 +236,7 @@ fn append_number(column: &mut ColumnBuilder, number: Number<'_>, options: &JsonO
             ColumnBuilder::Int64(_) => integer_between(column, i64::MIN, i64::MAX),
             _ => expected(column, options),
         };
-        Fault::mismatch(expected, format!("the number {}", cut(number.text)))
+        Fault::mismatch(expected, format!("the number {}", cut(number.text())))
     })
 }
 
@@ -249,7 +291,11 @@ fn append_nested(
 fn append_json(texts: &mut Texts, cursor: &mut Cursor<'_>, options: &JsonOptions) -> Result<(), Refused> {
     let begin = cursor.at();
     cursor.pass_value()?;
-    compact_into(cursor.since(begin), options.lowercase_keys, texts.open());
+    compact_into(
+        &String::from_utf8_lossy(cursor.since(begin)),
+        options.lowercase_keys,
+        texts.open(),
+    );
     texts.close().map_err(too_large)
 }
 
@@ -296,7 +342,7 @@ fn micros_of_number_text(text: &str) -> Option<i64> {
 
 fn timestamp_of_number(number: &Number<'_>, options: &JsonOptions) -> Option<i64> {
     if options.coercion == Coercion::Hive || !options.timestamp_formats.is_empty() {
-        return timestamp(number.text, options);
+        return timestamp(number.text(), options);
     }
     match number.as_i64() {
         Some(whole) => micros_of_integer(whole),
@@ -317,7 +363,7 @@ fn date(text: &str, options: &JsonOptions) -> Option<i32> {
 /// The text that a string stands for.
 fn plain<'t>(quoted: &Quoted<'t>) -> Result<Cow<'t, str>, Refused> {
     if !quoted.escaped {
-        return Ok(quoted.raw.into());
+        return Ok(String::from_utf8_lossy(quoted.raw));
     }
     let mut bytes = Vec::new();
     quoted.unescape_into(&mut bytes)?;

@@ -11,7 +11,7 @@ const MICROS: i64 = 1_000_000;
 /// Microseconds since 1970 of a timestamp such as `2013-01-31T05:00:00.25Z` or `2013-1-31 5:00:00`. Offsets such as
 /// `+01:00` are taken into account; without one it is UTC.
 pub(crate) fn micros_of_text(text: &str) -> Option<i64> {
-    fixed_layout(text.as_bytes()).or_else(|| {
+    micros_of_fixed_layout(text.as_bytes()).or_else(|| {
         // By way of nanoseconds only the years from 1677 to 2262 would fit.
         let utc: Tz = "+00:00".parse().ok()?;
         let time = string_to_datetime(&utc, text).ok();
@@ -31,7 +31,7 @@ pub(crate) fn date_of_text(text: &str) -> Option<i32> {
 }
 
 /// The timestamps that almost all are: `yyyy-MM-dd`, a T or a blank, `HH:mm:ss`, perhaps a fraction and a Z.
-fn fixed_layout(text: &[u8]) -> Option<i64> {
+pub(crate) fn micros_of_fixed_layout(text: &[u8]) -> Option<i64> {
     let (whole, rest) = text.split_first_chunk::<SECOND_BYTES>()?;
     let [
         y1,
@@ -194,7 +194,7 @@ mod tests {
         ) {
             let utc: Tz = "+00:00".parse().expect("an offset");
             let general = string_to_datetime(&utc, &text).ok().map(|time| time.timestamp_micros());
-            if let Some(micros) = fixed_layout(text.as_bytes()) {
+            if let Some(micros) = micros_of_fixed_layout(text.as_bytes()) {
                 prop_assert_eq!(Some(micros), general, "{}", text);
             }
         }
