@@ -5,6 +5,9 @@ pub enum FormatError {
     /// The table's columns cannot be held.
     #[error("the table's schema cannot be used: {0}")]
     Schema(String),
+    /// A pattern that records are to match is none.
+    #[error("the pattern cannot be used: {0}")]
+    Pattern(String),
     /// What was read is not what it should be.
     #[error("{0}")]
     Decode(String),

@@ -14,5 +14,7 @@ mod python;
 mod random;
 #[path = "formats/recordio.rs"]
 mod recordio;
+#[path = "formats/text.rs"]
+mod text;
 #[path = "formats/value.rs"]
 mod value;

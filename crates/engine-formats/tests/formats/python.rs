@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The interpreter of the virtual environment beside this test in the target directory. Without one there is no test;
-/// where everything must run (`CI=true`) it must be there.
+/// The interpreter that `cargo xtask test` names, or that of the virtual environment beside this test in the target
+/// directory. Without one there is no test; where everything must run (`CI=true`) it must be there.
 pub(crate) fn interpreter() -> Option<PathBuf> {
+    if let Some(given) = std::env::var_os("CATCHMENT_TEST_PYTHON") {
+        return Some(given.into());
+    }
     let test = std::env::current_exe().expect("this test's path");
-    let target = test.ancestors().find(|path| path.join("test-clients").exists());
-    let found = target.map(|target| target.join("test-clients/bin/python"));
+    let made = test.ancestors().map(|path| path.join("test-clients/bin/python"));
+    let found = made.into_iter().find(|python| python.exists());
     if found.is_none() {
         assert!(
             std::env::var("CI").as_deref() != Ok("true"),

@@ -1,9 +1,8 @@
 //! How a table's files are to be read, by its SerDe.
 
 use engine_catalog::{StorageDescriptor, Table};
-use engine_formats::JsonOptions;
+use engine_formats::{Delimited, Delimiter, Grok, JsonOptions, Quoted, Regex, TextFormat as FieldFormat, Unmatched};
 
-use super::delimiter::Delimiter;
 use crate::SqlError;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -27,20 +26,7 @@ pub(crate) enum RowFormat {
         ignore_malformed: bool,
         options: JsonOptions,
     },
-    /// OpenCSVSerde.
-    Quoted {
-        separator: Delimiter,
-        quote: Delimiter,
-        escape: Delimiter,
-    },
-    /// LazySimpleSerDe.
-    Delimited {
-        field: Delimiter,
-        item: Delimiter,
-        key: Delimiter,
-        escape: Option<Delimiter>,
-        null: String,
-    },
+    Fields(FieldFormat),
 }
 
 impl Format {
@@ -63,17 +49,33 @@ impl Format {
                 options: json_options(storage),
             }
         } else if library.contains("opencsv") {
-            let sign = |name: &str, default: u8| {
+            let sign = |name: &str, default: Delimiter| {
                 let given = storage.serde_parameter(name).and_then(Delimiter::of_char);
-                given.unwrap_or_else(|| default.into())
+                given.unwrap_or(default)
             };
-            RowFormat::Quoted {
-                separator: sign("separatorChar", b','),
-                quote: sign("quoteChar", b'"'),
-                escape: sign("escapeChar", b'\\'),
-            }
+            let defaults = Quoted::default();
+            RowFormat::Fields(FieldFormat::Quoted(Quoted {
+                separator: sign("separatorChar", defaults.separator),
+                quote: sign("quoteChar", defaults.quote),
+                escape: sign("escapeChar", defaults.escape),
+            }))
         } else if library.contains("lazysimple") && !input.contains("sequencefile") {
-            delimited(storage)
+            RowFormat::Fields(FieldFormat::Delimited(delimited(storage)))
+        } else if library.contains("regexserde") {
+            RowFormat::Fields(FieldFormat::Regex(Regex {
+                pattern: needed(table, storage, "input.regex")?,
+                case_insensitive: flag(storage, "input.regex.case.insensitive", false),
+                unmatched: Unmatched::Null,
+            }))
+        } else if library.contains("grokserde") {
+            RowFormat::Fields(FieldFormat::Grok(Grok {
+                pattern: needed(table, storage, "input.format")?,
+                custom_patterns: storage
+                    .serde_parameter("input.grokCustomPatterns")
+                    .unwrap_or("")
+                    .to_owned(),
+                unmatched: Unmatched::Null,
+            }))
         } else {
             let what = storage
                 .serde_library()
@@ -96,21 +98,31 @@ impl Format {
     }
 }
 
-fn delimited(storage: &StorageDescriptor) -> RowFormat {
-    let sign = |names: &[&str], default: u8| {
+/// A property that the SerDe cannot do without.
+fn needed(table: &Table, storage: &StorageDescriptor, name: &str) -> Result<String, SqlError> {
+    storage.serde_parameter(name).map(str::to_owned).ok_or_else(|| {
+        SqlError::user(format!(
+            "HIVE_INVALID_METADATA: the SerDe of the table {}.{} has no property {name}",
+            table.database, table.spec.name
+        ))
+    })
+}
+
+fn delimited(storage: &StorageDescriptor) -> Delimited {
+    let sign = |names: &[&str], default: Delimiter| {
         let given = names.iter().find_map(|name| storage.serde_parameter(name));
-        given.and_then(Delimiter::of_hive).unwrap_or_else(|| default.into())
+        given.and_then(Delimiter::of_hive).unwrap_or(default)
     };
-    RowFormat::Delimited {
-        field: sign(&["field.delim", "serialization.format"], 1),
+    let defaults = Delimited::default();
+    Delimited {
+        field: sign(&["field.delim", "serialization.format"], defaults.field),
         // Hive itself wrote the property with this slip for years.
-        item: sign(&["collection.delim", "colelction.delim"], 2),
-        key: sign(&["mapkey.delim"], 3),
+        item: sign(&["collection.delim", "colelction.delim"], defaults.item),
+        key: sign(&["mapkey.delim"], defaults.key),
         escape: storage.serde_parameter("escape.delim").and_then(Delimiter::of_hive),
         null: storage
             .serde_parameter("serialization.null.format")
-            .unwrap_or("\\N")
-            .to_owned(),
+            .map_or(defaults.null, str::to_owned),
     }
 }
 

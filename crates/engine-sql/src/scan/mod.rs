@@ -1,6 +1,5 @@
 //! The catalog's tables as DataFusion scans them.
 
-mod delimiter;
 mod format;
 mod lines;
 mod names;

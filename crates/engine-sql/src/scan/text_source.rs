@@ -122,7 +122,7 @@ struct TextOpener {
 
 impl FileOpener for TextOpener {
     fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
-        let decoder = RowDecoder::new(self.format.row.clone(), self.projected.clone(), &self.file_schema);
+        let decoder = RowDecoder::new(self.format.row.clone(), self.projected.clone(), &self.file_schema)?;
         let (store, batch_rows, skip_lines) = (self.object_store.clone(), self.batch_rows, self.format.skip_lines);
         Ok(Box::pin(async move {
             let location = &file.object_meta.location;

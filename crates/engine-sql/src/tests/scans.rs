@@ -272,6 +272,52 @@ async fn delimiters_that_are_not_ascii() {
 }
 
 #[tokio::test]
+async fn lines_that_a_pattern_takes_apart() {
+    let lake = Lake::open().await;
+    lake.put(
+        "logs/a.log",
+        "2024-02-29 ERROR 17 disk full\nnothing of the kind\n2024-03-01 INFO x all well\n",
+    )
+    .await;
+    lake.lines(
+        "create external table r (day date, level string, code int, message string) row format serde \
+         'org.apache.hadoop.hive.serde2.RegexSerDe' with serdeproperties \
+         ('input.regex'='([^ ]+) (ERROR|INFO) ([^ ]+) (.*)') location 's3://lake/logs/'",
+    )
+    .await;
+    lake.lines(
+        "create external table g (message string, code int, level string) row format serde \
+         'com.amazonaws.glue.serde.GrokSerDe' with serdeproperties \
+         ('input.format'='%{NOTSPACE:day} %{LEVEL:level} %{NOTSPACE:code} %{GREEDYDATA:message}', \
+         'input.grokCustomPatterns'='LEVEL ERROR|INFO') location 's3://lake/logs/'",
+    )
+    .await;
+    assert_eq!(
+        lake.lines("select * from r").await,
+        [
+            "2024-02-29|ERROR|17|disk full",
+            "NULL|NULL|NULL|NULL",
+            "2024-03-01|INFO|NULL|all well"
+        ]
+    );
+    assert_eq!(
+        lake.lines("select code, level from g where message = 'disk full'")
+            .await,
+        ["17|ERROR"]
+    );
+    assert_eq!(lake.lines("select count(*) from g").await, ["3"]);
+    for (name, pattern) in [("unclosed", "'input.regex'='('"), ("missing", "'x'='y'")] {
+        lake.lines(&format!(
+            "create external table {name} (a string) row format serde 'org.apache.hadoop.hive.serde2.RegexSerDe' \
+             with serdeproperties ({pattern}) location 's3://lake/logs/'"
+        ))
+        .await;
+        let error = lake.error(&format!("select * from {name}")).await;
+        assert!(error.contains("HIVE_INVALID_METADATA"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_options_of_the_json_serde_hold_in_queries() {
     let lake = Lake::open().await;
     lake.put("j/a.json", r#"{"timestamp":"5","a.b":"x","Kept":"y"}"#).await;

@@ -1,10 +1,8 @@
 //! What separates the fields of a line.
 
-use std::borrow::Cow;
-
 /// A delimiter as the bytes that it is in a file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Delimiter {
+pub struct Delimiter {
     /// In a line that is UTF-8.
     utf8: Vec<u8>,
     /// In any other line.
@@ -24,7 +22,8 @@ impl Delimiter {
     /// A character, or the byte that a signed decimal number names, which is how Hive reads a SerDe's property
     /// (LazyUtils.getByte). Hive takes a character's code for a byte; in a line of UTF-8 the character is what is
     /// meant.
-    pub(super) fn of_hive(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_hive(text: &str) -> Option<Self> {
         match text.parse::<i8>() {
             Ok(number) => Some(Self::from(number as u8)),
             Err(_) => Self::of_char(text),
@@ -32,7 +31,8 @@ impl Delimiter {
     }
 
     /// The first character, or the one that an escape names.
-    pub(super) fn of_char(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_char(text: &str) -> Option<Self> {
         let first = match text {
             "\\t" => '\t',
             "\\001" | "\\u0001" => '\u{1}',
@@ -51,11 +51,6 @@ impl Delimiter {
     pub(super) fn bytes(&self, utf8: bool) -> &[u8] {
         if utf8 { &self.utf8 } else { &self.raw }
     }
-}
-
-/// The text of a field; what is not UTF-8 becomes replacement characters.
-pub(super) fn text(field: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(field)
 }
 
 #[cfg(test)]

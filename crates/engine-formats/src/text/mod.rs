@@ -1,0 +1,181 @@
+//! Records of one line of text each: to Arrow batches, one bad record at a time, and back.
+
+mod cells;
+mod delimited;
+mod delimiter;
+mod grok;
+mod grok_patterns;
+mod json_lines;
+mod matched;
+mod quoted;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+
+pub use self::delimited::{Delimited, write_delimited};
+pub use self::delimiter::Delimiter;
+pub use self::grok::Grok;
+pub use self::json_lines::{JsonLines, write_json_lines};
+use self::matched::Matcher;
+pub use self::matched::{Regex, Unmatched};
+pub use self::quoted::{Quoted, write_quoted};
+use crate::{ColumnBuilder, FormatError, Refusal, Rejected};
+
+/// How the columns stand in a record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextFormat {
+    /// Hive's LazySimpleSerDe.
+    Delimited(Delimited),
+    /// Hive's OpenCSVSerde.
+    Quoted(Quoted),
+    /// Hive's RegexSerDe.
+    Regex(Regex),
+    /// Glue's GrokSerDe.
+    Grok(Grok),
+}
+
+/// Decodes lines without their ends. Rows are collected until [`Self::finish`]; a record that is refused leaves nothing
+/// behind.
+pub struct TextDecoder {
+    format: Prepared,
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    /// Of each place in a record, the column that it goes to.
+    by_place: Vec<Option<usize>>,
+    rows: usize,
+}
+
+/// A format with its patterns compiled.
+enum Prepared {
+    Delimited(Delimited),
+    Quoted(Quoted),
+    Matched(Matcher),
+}
+
+impl TextDecoder {
+    /// For records of all the schema's columns. Its types must be those that [`ColumnBuilder`] takes. A pattern that is
+    /// none is refused as [`FormatError::Pattern`].
+    pub fn new(format: TextFormat, schema: SchemaRef) -> Result<Self, FormatError> {
+        let record = schema.clone();
+        Self::projected(format, schema, &record)
+    }
+
+    /// For the columns of `schema` out of the records' own, `record`.
+    pub fn projected(format: TextFormat, schema: SchemaRef, record: &Schema) -> Result<Self, FormatError> {
+        let format = match format {
+            TextFormat::Delimited(delimited) => Prepared::Delimited(delimited),
+            TextFormat::Quoted(quoted) => Prepared::Quoted(quoted),
+            TextFormat::Regex(regex) => Prepared::Matched(Matcher::of_regex(&regex, record)?),
+            TextFormat::Grok(grok) => Prepared::Matched(Matcher::of_grok(&grok, record)?),
+        };
+        let column = |name: &str| schema.fields().iter().position(|field| field.name() == name);
+        Ok(Self {
+            format,
+            columns: schema
+                .fields()
+                .iter()
+                .map(|field| ColumnBuilder::new(field.data_type()))
+                .collect(),
+            by_place: record.fields().iter().map(|field| column(field.name())).collect(),
+            schema,
+            rows: 0,
+        })
+    }
+
+    /// How many rows there are that were not yet taken by [`Self::finish`].
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends a record as a row.
+    pub fn push(&mut self, record: &[u8]) -> Result<(), Refusal> {
+        let mut row = Row {
+            schema: &self.schema,
+            columns: &mut self.columns,
+            by_place: &self.by_place,
+        };
+        let pushed = match &self.format {
+            Prepared::Delimited(delimited) => {
+                delimited.read(record, &mut row);
+                Ok(())
+            }
+            Prepared::Quoted(quoted) => quoted.read(record, &mut row),
+            Prepared::Matched(matcher) => matcher.read(record, &mut row),
+        };
+        match pushed {
+            Ok(()) => {
+                // What a record lacks is NULL.
+                let lacking = self.columns.iter_mut().filter(|column| column.rows() == self.rows);
+                lacking.for_each(ColumnBuilder::append_null);
+                self.rows += 1;
+            }
+            Err(_) => self.columns.iter_mut().for_each(|column| column.truncate(self.rows)),
+        }
+        pushed
+    }
+
+    /// The rows so far as a batch; the decoder is empty afterwards.
+    pub fn finish(&mut self) -> Result<RecordBatch, FormatError> {
+        let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options);
+        batch.map_err(|error| FormatError::Encode(error.to_string()))
+    }
+
+    /// The good ones of the records as a batch, in order, and the others with their reasons.
+    pub fn decode(&mut self, records: &[&[u8]]) -> Result<(RecordBatch, Vec<Rejected>), FormatError> {
+        let mut rejected = Vec::new();
+        for (index, record) in records.iter().enumerate() {
+            if let Err(Refusal { malformed, message }) = self.push(record) {
+                rejected.push(Rejected {
+                    index,
+                    malformed,
+                    message,
+                });
+            }
+        }
+        Ok((self.finish()?, rejected))
+    }
+}
+
+/// A record on its way into the columns.
+struct Row<'d> {
+    schema: &'d Schema,
+    columns: &'d mut [ColumnBuilder],
+    by_place: &'d [Option<usize>],
+}
+
+impl Row<'_> {
+    /// How many places of a record there are.
+    fn places(&self) -> usize {
+        self.by_place.len()
+    }
+
+    /// The column that a place goes to, if it is wanted.
+    fn column(&mut self, place: usize) -> Option<&mut ColumnBuilder> {
+        let column = self.by_place.get(place).copied().flatten()?;
+        self.columns.get_mut(column)
+    }
+
+    fn append_text(&mut self, place: usize, text: &str) -> Result<(), Refusal> {
+        let appended = self.column(place).map_or(Ok(()), |column| column.append_text(text));
+        appended.map_err(|_| {
+            let column = self.by_place.get(place).copied().flatten().unwrap_or_default();
+            let name = self.schema.field(column).name();
+            Refusal {
+                malformed: false,
+                message: format!("Error parsing field value '{text}' for field {place} ({name})"),
+            }
+        })
+    }
+}
+
+/// Bytes as text; what is not UTF-8 becomes replacement characters.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
