@@ -14,6 +14,7 @@ mod delta;
 mod error;
 mod error_document;
 mod http_endpoint;
+mod jq;
 mod line;
 mod partition_keys;
 mod places;

@@ -1,0 +1,131 @@
+//! JQ 1.6, the language of partition keys: what `/usr/bin/jq` of that version makes of a query and a record, this makes
+//! of them, down to what are bugs there. `docs/destinations/jq.md` lists where it does not.
+//!
+//! A query comes from anybody, and so do records. So everything that runs is counted: steps, memory and depth have
+//! limits, and a query that exceeds one fails for that record. The limits count work and not time, so that the same
+//! record has the same keys whenever it is looked at.
+
+mod access;
+mod fault;
+mod lex;
+mod library;
+mod machine;
+mod memory;
+mod natives;
+mod number;
+mod operators;
+mod order;
+mod parse;
+mod pattern;
+mod program;
+mod read;
+mod scope;
+mod value;
+mod write;
+
+use parking_lot::Mutex;
+
+use fault::{Fault, Outcome};
+use machine::Machine;
+use memory::Meter;
+use natives::{Compiled, Context};
+use program::Program;
+use value::Value;
+
+/// Arrays and objects within each other while a query runs; a record may have fewer.
+const DEPTH_MAX: u32 = 1_000;
+
+/// How far evaluating a query for one record may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Terms that are evaluated, and what takes as long as one: a few hundred thousand of them are a good part of a
+    /// second.
+    pub steps: u64,
+    /// What values and the evaluation itself hold at any time.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            steps: 5_000_000,
+            bytes: 128 << 20,
+        }
+    }
+}
+
+/// A query that compiles.
+pub(crate) struct Query {
+    program: Program,
+    /// Regular expressions of records before.
+    compiled: Mutex<Compiled>,
+}
+
+/// The first output of a query.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Output {
+    Object(Vec<(String, Field)>),
+    Other,
+}
+
+/// A value in an object.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Field {
+    Null,
+    /// An array or object.
+    Nested,
+    /// A text, or a number or truth value as text.
+    Text(String),
+}
+
+impl Query {
+    /// An error tells what is wrong, to be read behind "the query".
+    pub(crate) fn compile(query: &str) -> Result<Self, String> {
+        Ok(Self {
+            program: parse::parse(query)?,
+            compiled: Mutex::default(),
+        })
+    }
+
+    /// The first output for a record at a time, in seconds since 1970; `None` where there is none. An error tells why
+    /// it failed.
+    pub(crate) fn first(&self, record: &[u8], now: f64, limits: Limits) -> Result<Option<Output>, String> {
+        let mut meter = Meter::start(limits);
+        let input = read::one_value(record, &mut meter).map_err(|error| format!("the record is not JSON: {error}"))?;
+        let mut context = Context::new(meter, now, std::mem::take(&mut self.compiled.lock()));
+        let output = Machine::new(&self.program, &mut context).first_output(input);
+        let output = output.and_then(|output| output.map(|output| told(&output, &mut context.meter)).transpose());
+        *self.compiled.lock() = context.patterns;
+        output.map_err(|fault| match fault {
+            Fault::Raised(error) => format!("the query failed: {}", write::shortened_to(&error, REASON_BYTES_MAX)),
+            Fault::Nothing => "the query yields nothing".to_owned(),
+            Fault::Limit(what) => format!("the query was ended: {what}"),
+        })
+    }
+}
+
+/// As much is told of an error's value.
+const REASON_BYTES_MAX: usize = 1024;
+
+fn told(output: &Value, meter: &mut Meter) -> Outcome<Output> {
+    let Value::Object(object) = output else {
+        return Ok(Output::Other);
+    };
+    let fields = object.entries().map(|(key, value)| {
+        let field = match value {
+            Value::Null => Field::Null,
+            Value::Array(_) | Value::Object(_) => Field::Nested,
+            other => Field::Text(write::text(other, meter)?),
+        };
+        Ok((key.as_str().to_owned(), field))
+    });
+    fields.collect::<Outcome<_>>().map(Output::Object)
+}
+
+/// What is told of values that are too deep.
+fn too_deep() -> Fault {
+    Fault::Limit("it nests values too deep")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Bindings: `source as patterns | body`, `reduce` and `foreach`.
+
+use super::{Builder, PIPE, Parser};
+use crate::jq::lex::Token;
+use crate::jq::program::{Binding, Node, NodeId, Part, Pattern, PatternId};
+use crate::jq::value::Value;
+
+/// The variables of patterns, and their slots.
+type Variables<'q> = Vec<(&'q str, u32)>;
+
+impl<'q> Parser<'q, '_> {
+    /// What follows `source as`.
+    pub(super) fn binding(&mut self, source: NodeId) -> Result<NodeId, String> {
+        let (patterns, variables) = self.patterns()?;
+        self.expect_sign("|")?;
+        let mark = self.scope.mark();
+        self.see(&variables);
+        let body = self.expression(PIPE)?;
+        self.scope.reset(mark);
+        let slots = variables.into_iter().map(|(_, slot)| slot).collect();
+        Ok(self.node(Node::Bind(Binding {
+            source,
+            patterns,
+            slots,
+            body,
+        })))
+    }
+
+    /// `reduce source as patterns (init; update)`, and `foreach` the same with what it yields of each state.
+    pub(super) fn fold(&mut self, is_foreach: bool) -> Result<NodeId, String> {
+        self.next = None;
+        let source = self.term()?;
+        self.expect_word("as")?;
+        let (patterns, variables) = self.patterns()?;
+        self.expect_sign("(")?;
+        let init = self.expression(PIPE)?;
+        self.expect_sign(";")?;
+        let mark = self.scope.mark();
+        self.see(&variables);
+        let body = self.expression(PIPE)?;
+        let extract = match is_foreach {
+            false => None,
+            true if self.takes_sign(";")? => Some(self.expression(PIPE)?),
+            true => Some(self.node(Node::Identity)),
+        };
+        self.scope.reset(mark);
+        self.expect_sign(")")?;
+        let slots = variables.into_iter().map(|(_, slot)| slot).collect();
+        let binding = Binding {
+            source,
+            patterns,
+            slots,
+            body,
+        };
+        Ok(self.node(Node::Fold { binding, init, extract }))
+    }
+
+    fn see(&mut self, variables: &Variables<'q>) {
+        for (name, slot) in variables {
+            self.scope.add_variable(name, *slot);
+        }
+    }
+
+    /// Patterns with `?//` between them. A name that stands in several is one variable.
+    fn patterns(&mut self) -> Result<(Vec<PatternId>, Variables<'q>), String> {
+        let mut variables = Vec::new();
+        let mut patterns = vec![self.pattern(&mut variables)?];
+        while self.takes_sign("?//")? {
+            patterns.push(self.pattern(&mut variables)?);
+        }
+        Ok((patterns, variables))
+    }
+
+    fn pattern(&mut self, variables: &mut Variables<'q>) -> Result<PatternId, String> {
+        self.nested(|parser| {
+            let pattern = match parser.advance()? {
+                Token::Sign("$") => {
+                    let name = parser.name()?;
+                    Pattern::Variable(parser.slot_of(name, variables))
+                }
+                Token::Sign("[") => parser.array_pattern(variables)?,
+                Token::Sign("{") => parser.object_pattern(variables)?,
+                _ => return Err(parser.unexpected()),
+            };
+            Ok(parser.builder.pattern(pattern))
+        })
+    }
+
+    fn slot_of(&mut self, name: &'q str, variables: &mut Variables<'q>) -> u32 {
+        match variables.iter().find(|(known, _)| *known == name) {
+            Some((_, slot)) => *slot,
+            None => {
+                let slot = self.scope.new_slot();
+                variables.push((name, slot));
+                slot
+            }
+        }
+    }
+
+    fn array_pattern(&mut self, variables: &mut Variables<'q>) -> Result<Pattern, String> {
+        let mut parts = Vec::new();
+        loop {
+            let key = self.literal(Value::Number(parts.len() as f64));
+            parts.push(Part {
+                key,
+                slot: None,
+                pattern: Some(self.pattern(variables)?),
+            });
+            if !self.takes_sign(",")? {
+                break;
+            }
+        }
+        self.expect_sign("]")?;
+        Ok(Pattern::Parts(parts))
+    }
+
+    fn object_pattern(&mut self, variables: &mut Variables<'q>) -> Result<Pattern, String> {
+        let mut parts = Vec::new();
+        loop {
+            parts.push(self.entry_pattern(variables)?);
+            if !self.takes_sign(",")? {
+                break;
+            }
+        }
+        self.expect_sign("}")?;
+        Ok(Pattern::Parts(parts))
+    }
+
+    fn entry_pattern(&mut self, variables: &mut Variables<'q>) -> Result<Part, String> {
+        if self.takes_sign("$")? {
+            let name = self.name()?;
+            let key = self.text(name);
+            let slot = Some(self.slot_of(name, variables));
+            let pattern = match self.takes_sign(":")? {
+                true => Some(self.pattern(variables)?),
+                false => None,
+            };
+            return Ok(Part { key, slot, pattern });
+        }
+        let key = match self.advance()? {
+            Token::Name(name) | Token::Keyword(name) => self.text(name),
+            Token::Quote => self.quoted("text")?,
+            Token::Format(format) => {
+                if !self.takes(&Token::Quote)? {
+                    return Err(self.unexpected());
+                }
+                self.quoted(&format[1..])?
+            }
+            Token::Sign("(") => {
+                let key = self.expression(PIPE)?;
+                self.expect_sign(")")?;
+                key
+            }
+            _ => return Err(self.unexpected()),
+        };
+        refuse_key(self.builder, key)?;
+        self.expect_sign(":")?;
+        let pattern = Some(self.pattern(variables)?);
+        Ok(Part {
+            key,
+            slot: None,
+            pattern,
+        })
+    }
+}
+
+/// A key that stands in the query must be a text.
+pub(super) fn refuse_key(builder: &Builder, key: NodeId) -> Result<(), String> {
+    match builder.literal(key) {
+        None | Some(Value::Text(_)) => Ok(()),
+        Some(other) => Err(format!("uses a {} as a key", other.kind())),
+    }
+}
