@@ -37,12 +37,12 @@ const DEPTH_MAX: u32 = 1_000;
 
 /// How far evaluating a query for one record may go.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Terms that are evaluated, and what takes as long as one: a few hundred thousand of them are a good part of a
     /// second.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// What values and the evaluation itself hold at any time.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Default for Limits {

@@ -20,7 +20,6 @@ mod partition_keys;
 mod places;
 mod prefix;
 mod processing;
-mod query_limits;
 mod register;
 mod settings;
 mod spec;

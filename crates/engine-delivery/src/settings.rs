@@ -116,7 +116,7 @@ impl Settings {
         out.extend(pieces.into_iter().zip(0..).map(|(piece, number)| {
             let (data, key) = match piece {
                 Ok(data) => {
-                    let key = self.key_of(&data);
+                    let key = self.key_of(&data, arrival_ms);
                     (data, key)
                 }
                 Err((data, kind, reason)) => (data, BufferKey::Error(kind, reason)),
@@ -131,11 +131,11 @@ impl Settings {
         }));
     }
 
-    fn key_of(&self, data: &[u8]) -> BufferKey {
+    fn key_of(&self, data: &[u8], arrival_ms: Millis) -> BufferKey {
         let keys = match &self.query {
             None => return BufferKey::Partition(Vec::new()),
-            // A fault of the query language's library is the record's and not the whole stream's.
-            Some(Ok(query)) => catch_unwind(AssertUnwindSafe(|| query.keys(data)))
+            // A fault of the query language is the record's and not the whole stream's.
+            Some(Ok(query)) => catch_unwind(AssertUnwindSafe(|| query.keys(data, arrival_ms)))
                 .unwrap_or_else(|_| Err("the query panicked".to_owned())),
             Some(Err(error)) => Err(error.clone()),
         };

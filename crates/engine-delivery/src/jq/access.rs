@@ -52,17 +52,21 @@ fn slice_bounds(slice: &Object, length: usize) -> Outcome<(usize, usize)> {
         return raise(BAD_SLICE);
     }
     let within = |bound: f64| if bound < 0.0 { bound + length } else { bound };
-    let start = within(start).clamp(0.0, length);
-    let end = within(end);
+    let start = within(start).clamp(0.0, length).floor();
+    let end = within(end).ceil();
     let end = if end.is_nan() { start } else { end.clamp(start, length) };
-    Ok((start as usize, end.ceil() as usize))
+    Ok((start as usize, end as usize))
 }
 
 /// A part of a text, in code points.
 fn text_slice(text: &Text, slice: &Object, meter: &mut Meter) -> Outcome {
     let text = text.as_str();
     meter.spend_bytes(text.len())?;
-    let length = if text.is_ascii() { text.len() } else { text.chars().count() };
+    let length = if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
+    };
     let (from, to) = slice_bounds(slice, length)?;
     let part = if length == text.len() {
         &text[from..to]
@@ -98,9 +102,7 @@ fn occurrences(array: &Array, part: &Array, meter: &mut Meter) -> Outcome {
 fn set(of: Value, key: &Value, value: Value, meter: &mut Meter) -> Outcome {
     match (of, key) {
         (Value::Null, Value::Text(_)) => set(Value::Object(Object::default()), key, value, meter),
-        (Value::Null, Value::Number(_) | Value::Object(_)) => {
-            set(Value::array([]), key, value, meter)
-        }
+        (Value::Null, Value::Number(_) | Value::Object(_)) => set(Value::array([]), key, value, meter),
         (Value::Object(mut object), Value::Text(key)) => {
             change_costs(object.cost_of_change(), meter)?;
             meter.room(ENTRY_BYTES)?;
@@ -301,8 +303,8 @@ fn delete_items(array: &Array, keys: &[Value], meter: &mut Meter) -> Outcome {
     for key in keys {
         match key {
             Value::Number(index) => {
-                let index = index.trunc();
-                let from_start = if index < 0.0 { index + length as f64 } else { index };
+                let is_from_end = *index < 0.0;
+                let from_start = index.trunc() + if is_from_end { length as f64 } else { 0.0 };
                 if from_start >= 0.0 && from_start < length as f64 {
                     keeps[from_start as usize] = false;
                 }
@@ -327,7 +329,7 @@ pub(super) fn has(of: &Value, key: &Value) -> Outcome {
             let index = index.trunc();
             Ok(Value::Bool(index >= 0.0 && index < array.len() as f64))
         }
-        (Value::Null, Value::Text(_) | Value::Number(_)) => Ok(Value::Bool(false)),
+        (Value::Null, _) => Ok(Value::Bool(false)),
         (of, key) => raise(format!("Cannot check whether {} has a {} key", of.kind(), key.kind())),
     }
 }

@@ -34,8 +34,8 @@ const KEYWORDS: &[&str] = &[
 
 /// Signs of several letters before those that they begin with.
 const SIGNS: &[&str] = &[
-    "?//", "//=", "..", "!=", "==", "//", "|=", "+=", "-=", "*=", "/=", "%=", "<=", ">=", ".", "?", "=", ";", ",",
-    ":", "|", "+", "-", "*", "/", "%", "$", "<", ">", "(", ")", "[", "]", "{", "}",
+    "?//", "//=", "..", "!=", "==", "//", "|=", "+=", "-=", "*=", "/=", "%=", "<=", ">=", ".", "?", "=", ";", ",", ":",
+    "|", "+", "-", "*", "/", "%", "$", "<", ">", "(", ")", "[", "]", "{", "}",
 ];
 
 pub(super) struct Lexer<'q> {
@@ -46,6 +46,11 @@ pub(super) struct Lexer<'q> {
 impl<'q> Lexer<'q> {
     pub(super) fn new(query: &'q str) -> Self {
         Self { query, at: 0 }
+    }
+
+    /// How much is read.
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// The line in which reading stands, from 1.
@@ -72,9 +77,18 @@ impl<'q> Lexer<'q> {
         } else if let Some(length) = path_length(rest) {
             let name = &rest[..length];
             let is_keyword = KEYWORDS.contains(&name);
-            (if is_keyword { Token::Keyword(name) } else { Token::Name(name) }, length)
+            (
+                if is_keyword {
+                    Token::Keyword(name)
+                } else {
+                    Token::Name(name)
+                },
+                length,
+            )
         } else if first == b'@' {
-            let letters = rest[1..].bytes().take_while(|byte| is_letter(*byte) || byte.is_ascii_digit());
+            let letters = rest[1..]
+                .bytes()
+                .take_while(|byte| is_letter(*byte) || byte.is_ascii_digit());
             match letters.count() {
                 0 => return None,
                 length => (Token::Format(&rest[..=length]), 1 + length),
@@ -116,7 +130,7 @@ impl<'q> Lexer<'q> {
             self.at += 2;
             return Ok(TextPart::Term);
         }
-        let (letter, length) = super::read::unescape(rest)?;
+        let (letter, length) = super::read::unescape(rest.as_bytes())?;
         self.at += length;
         Ok(TextPart::Plain(letter.to_string()))
     }
@@ -128,7 +142,9 @@ fn is_letter(byte: u8) -> bool {
 
 fn name_length(text: &str) -> Option<usize> {
     is_letter(*text.as_bytes().first()?).then(|| {
-        let letters = text.bytes().take_while(|byte| is_letter(*byte) || byte.is_ascii_digit());
+        let letters = text
+            .bytes()
+            .take_while(|byte| is_letter(*byte) || byte.is_ascii_digit());
         letters.count()
     })
 }
@@ -145,7 +161,10 @@ fn path_length(text: &str) -> Option<usize> {
 /// The length of what jq takes for a number before it looks closer: digits and points, and an exponent.
 fn number_length(text: &str) -> usize {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let mantissa = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let mantissa = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
     if mantissa == 0 {
         return 0;
     }

@@ -261,9 +261,9 @@ def sub($pattern; with; flags):
       | [match($pattern; $flags)]
       | if length == 0 then $text
         else .[0] as $found
-          | ($found | .offset + .length) as $end
+          | ($found | .offset + .length) as $behind
           | ($found | _named)
-          | $text[0:$found.offset] + with + ($text[$end:] | if length > 0 and $goes_on then replaced else . end)
+          | $text[0:$found.offset] + with + ($text[$behind:] | if length > 0 and $goes_on then replaced else . end)
         end;
     replaced;
 

@@ -15,7 +15,10 @@ static DEFINITIONS: LazyLock<HashMap<&str, Vec<(usize, &str)>>> = LazyLock::new(
             Some(list) => 1 + list.split(')').next().unwrap_or_default().matches(';').count(),
             None => 0,
         };
-        definitions.entry(&head[..end]).or_default().push((parameters, paragraph));
+        definitions
+            .entry(&head[..end])
+            .or_default()
+            .push((parameters, paragraph));
     }
     definitions
 });

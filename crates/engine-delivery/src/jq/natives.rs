@@ -62,9 +62,7 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<Native> {
             let value = std::mem::take(&mut arguments[1]);
             access::set_path(input, &arguments[0], value, &mut context.meter)
         },
-        ("delpaths", 1) => |context, input, arguments| {
-            access::delete_paths(input, &arguments[0], &mut context.meter)
-        },
+        ("delpaths", 1) => |context, input, arguments| access::delete_paths(input, &arguments[0], &mut context.meter),
         ("format", 1) => formats::format,
         _ => {
             let others = [arrays::find, text::find, math::find, time::find, patterns::find];
@@ -108,7 +106,7 @@ fn from_json(context: &mut Context, input: Value, _: &mut [Value]) -> Outcome {
 fn parse(text: &str, meter: &mut Meter) -> Outcome {
     meter.spend_bytes(text.len() * 8)?;
     meter.room(0)?;
-    match read::one_of_text(text, meter) {
+    match read::one_value(text.as_bytes(), meter) {
         Ok(value) => Ok(value),
         Err(reason) => {
             meter.room(0)?;

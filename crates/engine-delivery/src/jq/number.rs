@@ -17,7 +17,7 @@ pub(super) fn write(number: f64, out: &mut String) {
         out.push('0');
         return;
     }
-    let scientific = format!("{:e}", number.abs());
+    let scientific = shortest(number.abs());
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let digits: String = digits.chars().filter(|digit| *digit != '.').collect();
     // Where the point stands, counted from before the first digit.
@@ -49,10 +49,27 @@ pub(super) fn write(number: f64, out: &mut String) {
     }
 }
 
+/// The shortest digits that read back as the same double, those nearest to it; of two as near the even ones.
+fn shortest(number: f64) -> String {
+    let shortest = format!("{number:e}");
+    let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let rounded = format!("{number:.*e}", digits - 1);
+    match rounded.parse::<f64>() {
+        Ok(read) if read == number => rounded,
+        _ => shortest,
+    }
+}
+
 /// A number as `strtod` takes it, sign, digits, point and exponent, where it takes all of the text. One digit must be
-/// there, before or behind the point.
+/// there, before or behind the point. What is infinite and what is no number have their names.
 pub(super) fn parse(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if ["nan", "inf", "infinity"]
+        .iter()
+        .any(|name| digits.eq_ignore_ascii_case(name))
+    {
+        return text.parse().ok();
+    }
     let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
         None => (digits, None),

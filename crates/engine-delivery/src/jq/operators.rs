@@ -1,8 +1,8 @@
 //! The operators on values.
 
+use super::access::described;
 use super::fault::{Outcome, raise};
 use super::memory::Meter;
-use super::access::described;
 use super::natives::{Context, Native, text};
 use super::order::{compare, is_equal};
 use super::value::{Array, ENTRY_BYTES, Object, Text, Value};
@@ -179,8 +179,10 @@ fn remainder(left: &Value, right: &Value) -> Outcome {
     let (Value::Number(first), Value::Number(second)) = (left, right) else {
         return cannot(left, right, "divided");
     };
+    // From the least to the first that is too large.
+    let fits = i64::MIN as f64..-(i64::MIN as f64);
     let whole = |number: f64| match number.trunc() {
-        whole if (-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&whole) => whole as i64,
+        whole if fits.contains(&whole) => whole as i64,
         _ => i64::MIN,
     };
     match whole(*second) {

@@ -9,7 +9,7 @@ use super::lex::{Lexer, Token};
 use super::library;
 use super::natives::{self, Native};
 use super::operators;
-use super::program::{Binding, Function, FunctionId, Node, NodeId, Pattern, PatternId, Program};
+use super::program::{Binding, Function, FunctionId, Node, NodeId, Pattern, PatternId, Place, Program};
 use super::scope::{Callee, Scope};
 use super::value::{Text, Value};
 
@@ -156,7 +156,8 @@ impl<'q, 'b> Parser<'q, 'b> {
 
     fn peek(&mut self) -> Result<&Token<'q>, String> {
         if self.next.is_none() {
-            self.next = Some(self.lexer.next().ok_or("does not parse")?);
+            let next = self.lexer.next();
+            self.next = Some(next.ok_or_else(|| self.unexpected())?);
         }
         Ok(self.next.as_ref().unwrap_or(&Token::End))
     }
@@ -203,8 +204,9 @@ impl<'q, 'b> Parser<'q, 'b> {
         }
     }
 
+    /// What was read last means nothing there.
     fn unexpected(&self) -> String {
-        "does not parse".to_owned()
+        format!("does not parse before byte {}", self.lexer.at())
     }
 
     fn node(&mut self, node: Node) -> NodeId {
@@ -242,11 +244,7 @@ impl<'q, 'b> Parser<'q, 'b> {
     fn operators(&mut self, tightness: u8) -> Result<NodeId, String> {
         let mut left = self.prefix()?;
         let mut piped = Vec::new();
-        loop {
-            let operator = match self.peek()? {
-                Token::Sign(sign) | Token::Keyword(sign) => *sign,
-                _ => break,
-            };
+        while let Token::Sign(operator) | Token::Keyword(operator) = *self.peek()? {
             let Some(binds) = binding_of(operator).filter(|binds| *binds >= tightness) else {
                 break;
             };
@@ -300,7 +298,7 @@ impl<'q, 'b> Parser<'q, 'b> {
     /// `paths op= value`: the value is made once, of the whole input.
     fn assignment(&mut self, operator: &str, paths: NodeId, value: NodeId) -> Result<NodeId, String> {
         let slot = self.scope.new_slot();
-        let made = self.node(Node::Variable(super::program::Place { hops: 0, slot }));
+        let made = self.node(Node::Variable(Place { hops: 0, slot }));
         let update = match operator {
             "=" => made,
             "//=" => {
@@ -446,7 +444,10 @@ impl<'q, 'b> Parser<'q, 'b> {
         self.scope.add_function(name, parameters.len(), function);
         let mark = self.scope.mark();
         self.scope.enter_function();
-        let slots: Vec<_> = parameters.iter().map(|(name, _)| self.scope.add_parameter(name)).collect();
+        let slots: Vec<_> = parameters
+            .iter()
+            .map(|(name, _)| self.scope.add_parameter(name))
+            .collect();
         // A parameter `$a` is a variable too, bound to each output of what is given, the first outermost.
         let values = parameters.iter().zip(&slots).filter(|((_, is_value), _)| *is_value);
         let values: Vec<_> = values.map(|((name, _), slot)| (*name, *slot)).collect();
@@ -461,7 +462,7 @@ impl<'q, 'b> Parser<'q, 'b> {
         let mut body = self.expression(PIPE)?;
         self.expect_sign(";")?;
         for (parameter, slot) in values.into_iter().rev() {
-            let place = super::program::Place {
+            let place = Place {
                 hops: 0,
                 slot: parameter,
             };

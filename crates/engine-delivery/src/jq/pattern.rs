@@ -103,13 +103,7 @@ impl Pattern {
     }
 
     /// The first match that begins at `from` or behind it.
-    pub(super) fn find(
-        &self,
-        text: &str,
-        from: usize,
-        not_empty: bool,
-        meter: &mut Meter,
-    ) -> Outcome<Option<Places>> {
+    pub(super) fn find(&self, text: &str, from: usize, not_empty: bool, meter: &mut Meter) -> Outcome<Option<Places>> {
         run::find(self, text, from, not_empty, meter)
     }
 

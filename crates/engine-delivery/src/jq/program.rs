@@ -170,11 +170,7 @@ impl Program {
             Node::Object(entries) => out.extend(entries.iter().flat_map(|(key, value)| [key, value])),
             Node::Collect(of) | Node::Path(of) | Node::GetPath(of) => out.push(*of),
             Node::Bind(binding) => self.children_of_binding(binding, out),
-            Node::Fold {
-                binding,
-                init,
-                extract,
-            } => {
+            Node::Fold { binding, init, extract } => {
                 self.children_of_binding(binding, out);
                 out.push(*init);
                 out.extend(extract);

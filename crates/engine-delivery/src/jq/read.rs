@@ -9,15 +9,7 @@ const DEPTH_MAX: usize = 256;
 
 /// Reads the one value that a text holds. What is no UTF-8 is replaced.
 pub(super) fn one_value(text: &[u8], meter: &mut Meter) -> Result<Value, String> {
-    match std::str::from_utf8(text) {
-        Ok(text) => one_of_text(text, meter),
-        Err(_) => one_of_text(&lossy(text), meter),
-    }
-}
-
-/// Reads the one value that a text holds.
-pub(super) fn one_of_text(text: &str, meter: &mut Meter) -> Result<Value, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let mut reader = Reader { text, at: 0, meter };
     reader.skip_space();
     if reader.peek().is_none() {
@@ -32,14 +24,14 @@ pub(super) fn one_of_text(text: &str, meter: &mut Meter) -> Result<Value, String
 }
 
 struct Reader<'t, 'm> {
-    text: &'t str,
+    text: &'t [u8],
     at: usize,
     meter: &'m mut Meter,
 }
 
 impl Reader<'_, '_> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.get(self.at).copied()
     }
 
     fn skip_space(&mut self) {
@@ -136,19 +128,19 @@ impl Reader<'_, '_> {
     /// `true`, `false`, `null` or a number: all up to what means something else.
     fn literal(&mut self) -> Result<Value, String> {
         let rest = &self.text[self.at..];
-        let ends = |byte: u8| {
+        let ends = |byte: &u8| {
             matches!(
                 byte,
                 b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'[' | b']' | b'{' | b'}' | b',' | b':'
             )
         };
-        let end = rest.bytes().position(ends).unwrap_or(rest.len());
-        let token = &rest[..end];
-        let value = match token.as_bytes()[0] {
-            b't' if token == "true" => Some(Value::Bool(true)),
-            b'f' if token == "false" => Some(Value::Bool(false)),
-            b'n' if token == "null" => Some(Value::Null),
-            b't' | b'f' | b'n' => None,
+        let end = rest.iter().position(ends).unwrap_or(rest.len());
+        let token = std::str::from_utf8(&rest[..end]).unwrap_or_default();
+        let value = match token.bytes().next() {
+            Some(b't') if token == "true" => Some(Value::Bool(true)),
+            Some(b'f') if token == "false" => Some(Value::Bool(false)),
+            Some(b'n') if token == "null" => Some(Value::Null),
+            Some(b't' | b'f' | b'n') => None,
             _ => number::parse(token).map(Value::Number),
         };
         let value = value.ok_or_else(|| self.error("there is neither a number, nor true, false or null"))?;
@@ -158,27 +150,26 @@ impl Reader<'_, '_> {
 
     fn string(&mut self) -> Result<String, String> {
         self.at += 1;
+        let bytes = self.text;
+        let stops = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
+        let run = |from: usize| bytes[from..].iter().position(stops).map(|length| from + length);
         let start = self.at;
-        let bytes = self.text.as_bytes();
-        let plain = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
-        let run = |from: usize| bytes[from..].iter().position(plain).map(|length| from + length);
         let mut at = run(start).ok_or_else(|| self.error("a text has no end"))?;
         self.room(at - start)?;
-        let mut out = self.text[start..at].to_owned();
+        let mut out = bytes[start..at].to_vec();
         loop {
             self.at = at;
             match bytes[at] {
                 b'"' => {
                     self.at += 1;
-                    return Ok(out);
+                    return Ok(String::from_utf8(out).unwrap_or_else(|bad| lossy(bad.as_bytes())));
                 }
                 b'\\' => {
-                    let escape = &self.text[at..];
-                    let (letter, length) = unescape(escape).map_err(|what| self.error(what))?;
-                    out.push(letter);
+                    let (letter, length) = unescape(&bytes[at..]).map_err(|what| self.error(what))?;
+                    out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                     let from = at + length;
                     at = run(from).ok_or_else(|| self.error("a text has no end"))?;
-                    out.push_str(&self.text[from..at]);
+                    out.extend_from_slice(&bytes[from..at]);
                 }
                 _ => return Err(self.error("a control character stands unescaped in a text")),
             }
@@ -187,8 +178,7 @@ impl Reader<'_, '_> {
 }
 
 /// The character of the escape that a text begins with, and the length of the escape.
-pub(super) fn unescape(text: &str) -> Result<(char, usize), &'static str> {
-    let bytes = text.as_bytes();
+pub(super) fn unescape(bytes: &[u8]) -> Result<(char, usize), &'static str> {
     let letter = match bytes.get(1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',
@@ -222,20 +212,23 @@ fn unescape_unicode(bytes: &[u8]) -> Result<(char, usize), &'static str> {
     Ok((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
-/// Text in which each sequence of bytes that is no UTF-8 is replaced. A sequence is as long as its first byte says,
-/// as far as the bytes that belong to it go.
+/// Text in which each sequence of bytes that is no UTF-8 is replaced. A sequence is as long as its first byte says, as
+/// far as the bytes that belong to it go; one that the end cuts off is all that is left.
 pub(super) fn lossy(mut bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     while let Some(first) = bytes.first() {
-        let length = match first {
-            0..0x80 => 1,
+        let wanted = match first {
             0xc2..0xe0 => 2,
             0xe0..0xf0 => 3,
             0xf0..0xf5 => 4,
             _ => 1,
         };
-        let rest = bytes[1..].iter().take(length - 1);
-        let length = 1 + rest.take_while(|byte| (0x80..0xc0).contains(*byte)).count();
+        let length = if wanted > bytes.len() {
+            bytes.len()
+        } else {
+            let rest = bytes[1..wanted].iter();
+            1 + rest.take_while(|byte| (0x80..0xc0).contains(*byte)).count()
+        };
         let (sequence, rest) = bytes.split_at(length);
         out.push_str(std::str::from_utf8(sequence).unwrap_or("\u{fffd}"));
         bytes = rest;

@@ -1,33 +1,63 @@
-//! Queries before jq 1.6 itself, and what must not get out of hand.
+//! Queries before jq 1.6 itself, and queries that must not get out of hand.
+
+mod data;
+mod documents;
+mod expressions;
+mod generated;
+mod limits;
+mod oracle;
+mod syntax;
+mod table;
 
 use super::memory::Meter;
 use super::*;
 
-/// All outputs of a query as JSON, and whether it failed behind them.
-fn outputs(query: &str, input: &str) -> Result<(Vec<String>, Option<String>), String> {
-    let query = Query::compile(query)?;
-    let mut meter = Meter::start(Limits::default());
-    let input = read::one_of_text(input, &mut meter)?;
-    let mut context = Context::new(meter, 0.0, Compiled::default());
-    let mut made = Vec::new();
-    let mut machine = Machine::new(&query.program, &mut context);
-    let mut next = machine.first_output(input);
-    loop {
-        match next {
-            Ok(Some(value)) => made.push(write::json(&value, &mut Meter::of_steps(u64::MAX)).unwrap()),
-            Ok(None) => return Ok((made, None)),
-            Err(Fault::Raised(error)) => return Ok((made, Some(write::shortened_to(&error, 200)))),
-            Err(fault) => return Ok((made, Some(format!("{fault:?}")))),
-        }
-        next = machine.next_output();
-    }
+/// What a query makes of one document.
+#[derive(Debug, Clone, PartialEq)]
+struct Told {
+    /// The outputs as JSON, before an error if there is one.
+    outputs: Vec<String>,
+    ending: Ending,
 }
 
-#[test]
-fn try_out() {
-    let Ok(text) = std::fs::read_to_string("/tmp/jqwork/try.txt") else { return };
-    for line in text.lines() {
-        let (query, input) = line.split_once('\t').unwrap_or((line, "null"));
-        println!("{query}\n   => {:?}", outputs(query, input));
+#[derive(Debug, Clone, PartialEq)]
+enum Ending {
+    Success,
+    Failure,
+    /// A limit of ours.
+    Limit,
+}
+
+/// Far more than any of the tests needs, and still no harm.
+const TEST_LIMITS: Limits = Limits {
+    steps: 2_000_000,
+    bytes: 256 << 20,
+};
+
+/// What ours makes of a document; an error where the query does not compile.
+fn ours(query: &str, document: &str) -> Result<Told, String> {
+    let query = Query::compile(query)?;
+    let mut meter = Meter::start(TEST_LIMITS);
+    let Ok(input) = read::one_value(document.as_bytes(), &mut meter) else {
+        let (outputs, ending) = (Vec::new(), Ending::Failure);
+        return Ok(Told { outputs, ending });
+    };
+    let mut context = Context::new(meter, 0.0, Compiled::default());
+    let mut machine = Machine::new(&query.program, &mut context);
+    let mut outputs = Vec::new();
+    let mut next = machine.first_output(input);
+    loop {
+        let ending = match next {
+            Ok(Some(value)) => {
+                let mut meter = Meter::of_steps(1_000_000);
+                outputs.push(write::json(&value, &mut meter).unwrap());
+                next = machine.next_output();
+                continue;
+            }
+            Ok(None) => Ending::Success,
+            Err(Fault::Raised(_)) => Ending::Failure,
+            Err(Fault::Nothing | Fault::Limit(_)) => Ending::Limit,
+        };
+        return Ok(Told { outputs, ending });
     }
 }

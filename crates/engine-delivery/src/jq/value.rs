@@ -104,16 +104,6 @@ impl Value {
             _ => false,
         }
     }
-
-    /// The values within it, and their bytes, about: what going through it costs.
-    pub(super) fn weight(&self) -> usize {
-        match self {
-            Self::Text(text) => text.as_str().len(),
-            Self::Array(array) => array.0.items.len() * ITEM_BYTES,
-            Self::Object(object) => object.0.entries.len() * ENTRY_BYTES,
-            _ => 0,
-        }
-    }
 }
 
 impl Text {

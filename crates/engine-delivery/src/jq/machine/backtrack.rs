@@ -62,7 +62,7 @@ impl Machine<'_, '_> {
                 self.made(Ok(value), kont)
             }
             Kind::Modify => {
-                let state = self.take_cell(choice.index);
+                let state = self.take_modified(choice.index, choice.frame);
                 let paths = Value::array([choice.value]);
                 self.cells[choice.index as usize] = access::delete_paths(state, &paths, &mut self.context.meter)?;
                 Ok(State::Backtrack)
@@ -106,6 +106,14 @@ impl Machine<'_, '_> {
 
     fn is_label(&mut self, error: &Value, label: &Value) -> bool {
         is_equal(error, label, &mut self.context.meter).unwrap_or(false)
+    }
+
+    /// The state of a modification that is under way, or has had its new value already.
+    pub(super) fn take_modified(&mut self, cell: u32, modified: u32) -> Value {
+        match self.take_cell(modified) {
+            Value::Null => self.take_cell(cell),
+            state => state,
+        }
     }
 
     /// After the first new value of a modification: no other is wanted. What is still to be had is given up as `break`

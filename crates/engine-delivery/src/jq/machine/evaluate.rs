@@ -109,7 +109,8 @@ impl Machine<'_, '_> {
                 then(binding.source, input, kont)
             }
             Node::Fold { init, .. } => {
-                let kont = self.push(Step::FoldInit, id, 0, frame, input.clone(), kont);
+                let kept = self.cell(input.clone());
+                let kont = self.push(Step::FoldInit, id, kept, frame, Value::Null, kont);
                 then(*init, input, kont)
             }
             Node::Variable(place) => match self.slot(frame, *place) {

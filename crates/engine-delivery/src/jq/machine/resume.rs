@@ -78,7 +78,12 @@ impl Machine<'_, '_> {
                 self.cells[index as usize] = Value::Bool(true);
                 Ok(State::Yield { value, kont: next })
             }
-            (Step::Condition, Node::If { then: yes, otherwise, .. }) => {
+            (
+                Step::Condition,
+                Node::If {
+                    then: yes, otherwise, ..
+                },
+            ) => {
                 self.track = track;
                 then(if value.is_truthy() { *yes } else { *otherwise }, held, next)
             }
@@ -128,12 +133,14 @@ impl Machine<'_, '_> {
                 self.match_alternative(id, 0, frame, value, body)
             }
             (Step::FoldInit, Node::Fold { binding, extract, .. }) => {
+                // For all initial states but the first, what is folded over is what the source yields of null.
+                let input = self.take_cell(index);
                 let state = self.cell(value);
                 if extract.is_none() {
                     self.choose(Kind::Gathered, id, state, frame, Value::Null, next);
                 }
                 let kont = self.push(Step::FoldItem, id, state, frame, Value::Null, next);
-                then(binding.source, held, kont)
+                then(binding.source, input, kont)
             }
             (Step::FoldItem, Node::Fold { .. }) => {
                 let body = self.push(Step::FoldBody, id, index, frame, Value::Null, next);
@@ -175,7 +182,10 @@ impl Machine<'_, '_> {
             (Step::PathEnd, _) => {
                 let path = self.end_track(&value)?;
                 self.track = track;
-                Ok(State::Yield { value: path, kont: next })
+                Ok(State::Yield {
+                    value: path,
+                    kont: next,
+                })
             }
             (Step::PathArgument, _) => {
                 self.track = track;
@@ -193,16 +203,18 @@ impl Machine<'_, '_> {
                 _ => raise("Range bounds must be numeric"),
             },
             (Step::ModifyPath, Node::Modify { update, .. }) => {
-                let state = &mut self.cells[index as usize];
-                let old = access::take_path(state, &value, &mut self.context.meter)?;
+                // While one value is modified there is no state, which shows where an error is caught by the paths.
+                let mut state = self.take_cell(index);
+                let old = access::take_path(&mut state, &value, &mut self.context.meter)?;
+                let modified = self.cell(state);
                 let label = self.new_label();
                 self.track = UNTRACKED;
-                self.choose_between(Kind::Modify, id, index, frame, value.clone(), label, next);
-                let kont = self.push(Step::ModifyStore, id, index, frame, value, next);
+                self.choose_between(Kind::Modify, id, index, modified, value.clone(), label, next);
+                let kont = self.push(Step::ModifyStore, id, index, modified, value, next);
                 then(*update, old, kont)
             }
             (Step::ModifyStore, _) => {
-                let state = self.take_cell(index);
+                let state = self.take_modified(index, frame);
                 let changed = access::set_path(state, &held, value, &mut self.context.meter)?;
                 self.cells[index as usize] = crate::jq::operators::check_depth(changed)?;
                 Ok(self.end_modification(index))

@@ -100,10 +100,7 @@ fn flatten_into(of: &Value, depth: &Value, flat: &mut Vec<Value>, meter: &mut Me
                 flatten_into(&item, &Value::Number(depth - 1.0), flat, meter)?;
             }
             (Value::Array(_), depth) => {
-                return raise(format!(
-                    "{} and number (1) cannot be subtracted",
-                    described(depth)
-                ));
+                return raise(format!("{} and number (1) cannot be subtracted", described(depth)));
             }
             _ => flat.push(item),
         }
@@ -132,11 +129,15 @@ fn to_entries(of: &Value, meter: &mut Meter) -> Outcome {
     let entries: Vec<(Value, Value)> = match of {
         Value::Object(object) => {
             let entries = object.entries();
-            entries.map(|(key, value)| (Value::Text(key.clone()), value.clone())).collect()
+            entries
+                .map(|(key, value)| (Value::Text(key.clone()), value.clone()))
+                .collect()
         }
         Value::Array(array) => {
             let items = array.items().iter().enumerate();
-            items.map(|(at, item)| (Value::Number(at as f64), item.clone())).collect()
+            items
+                .map(|(at, item)| (Value::Number(at as f64), item.clone()))
+                .collect()
         }
         other => return raise(format!("{} has no keys", described(other))),
     };
@@ -214,7 +215,9 @@ fn group(sorted: Vec<(Value, Value)>, meter: &mut Meter) -> Outcome {
         }
         last = Some(key);
     }
-    Ok(Value::array(groups.into_iter().map(|group| Value::Array(Array::new(group)))))
+    Ok(Value::array(
+        groups.into_iter().map(|group| Value::Array(Array::new(group))),
+    ))
 }
 
 fn extreme_of(of: &Value, keys: &Value, greatest: bool, meter: &mut Meter) -> Outcome {

@@ -17,12 +17,12 @@ macro_rules! of_input {
     };
 }
 
-/// Whether the input is so.
+/// Whether the input is so, which nothing but numbers is.
 macro_rules! is_input {
     ($function:expr) => {
         |_, input, _| {
             let function: fn(f64) -> bool = $function;
-            number(&input).map(|number| Value::Bool(function(number)))
+            Ok(Value::Bool(matches!(input, Value::Number(number) if function(number))))
         }
     };
 }

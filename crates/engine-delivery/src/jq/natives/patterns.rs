@@ -53,7 +53,11 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
 /// The matches of a pattern, with flags; or only whether there is one.
 fn search(context: &mut Context, input: Value, arguments: &mut [Value]) -> Outcome {
     let (Value::Text(text), Value::Text(pattern)) = (&input, &arguments[0]) else {
-        let wrong = if matches!(input, Value::Text(_)) { &arguments[0] } else { &input };
+        let wrong = if matches!(input, Value::Text(_)) {
+            &arguments[0]
+        } else {
+            &input
+        };
         return raise(format!("{} cannot be matched, as it is not a string", described(wrong)));
     };
     let (options, is_global) = options(&arguments[1])?;
@@ -65,7 +69,11 @@ fn search(context: &mut Context, input: Value, arguments: &mut [Value]) -> Outco
         return Ok(Value::Bool(found.is_some()));
     }
     let names = Names::default();
-    let mut counted = Counted { text, byte: 0, letters: 0 };
+    let mut counted = Counted {
+        text,
+        byte: 0,
+        letters: 0,
+    };
     let (mut found, mut from) = (Vec::new(), 0);
     while let Some(places) = pattern.find(text, from, options.not_empty, meter)? {
         let Some((start, end)) = places.first().copied().flatten() else {
@@ -198,10 +206,18 @@ impl Names {
         let (offset, length) = (Value::Number(offset), Value::Number(length));
         // Those of nothing are told in another order.
         let told = match place {
-            Some((start, end)) if start < end => {
-                [(&self.offset, offset), (&self.length, length), (&self.string, string), (&self.name, name)]
-            }
-            _ => [(&self.offset, offset), (&self.string, string), (&self.length, length), (&self.name, name)],
+            Some((start, end)) if start < end => [
+                (&self.offset, offset),
+                (&self.length, length),
+                (&self.string, string),
+                (&self.name, name),
+            ],
+            _ => [
+                (&self.offset, offset),
+                (&self.string, string),
+                (&self.length, length),
+                (&self.name, name),
+            ],
         };
         let told = told.into_iter().map(|(key, value)| (key.clone(), value));
         Ok(Value::Object(Object::from_iter(told)))

@@ -21,10 +21,14 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
             _ => raise("endswith() requires string inputs"),
         },
         ("ltrimstr", 1) => |context, input, arguments| {
-            trimmed(input, &arguments[0], &mut context.meter, |text, part| text.strip_prefix(part))
+            trimmed(input, &arguments[0], &mut context.meter, |text, part| {
+                text.strip_prefix(part)
+            })
         },
         ("rtrimstr", 1) => |context, input, arguments| {
-            trimmed(input, &arguments[0], &mut context.meter, |text, part| text.strip_suffix(part))
+            trimmed(input, &arguments[0], &mut context.meter, |text, part| {
+                text.strip_suffix(part)
+            })
         },
         ("ascii_downcase", 0) => |context, input, _| {
             let text = only_text(&input)?;
@@ -43,9 +47,7 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
         },
         ("implode", 0) => |context, input, _| implode(&input, &mut context.meter),
         ("split", 1) => |context, input, arguments| match (&input, &arguments[0]) {
-            (Value::Text(text), Value::Text(separator)) => {
-                split(text.as_str(), separator.as_str(), &mut context.meter)
-            }
+            (Value::Text(text), Value::Text(separator)) => split(text.as_str(), separator.as_str(), &mut context.meter),
             _ => raise("split input and separator must be strings"),
         },
         ("indices", 1) => |context, input, arguments| indices(&input, &arguments[0], &mut context.meter),

@@ -64,77 +64,105 @@ impl<'q> Parser<'q, '_> {
     /// Patterns with `?//` between them. A name that stands in several is one variable.
     fn patterns(&mut self) -> Result<(Vec<PatternId>, Variables<'q>), String> {
         let mut variables = Vec::new();
-        let mut patterns = vec![self.pattern(&mut variables)?];
+        let mut patterns = vec![self.alternative(&mut variables)?];
         while self.takes_sign("?//")? {
-            patterns.push(self.pattern(&mut variables)?);
+            patterns.push(self.alternative(&mut variables)?);
         }
         Ok((patterns, variables))
     }
 
-    fn pattern(&mut self, variables: &mut Variables<'q>) -> Result<PatternId, String> {
-        self.nested(|parser| {
-            let pattern = match parser.advance()? {
-                Token::Sign("$") => {
-                    let name = parser.name()?;
-                    Pattern::Variable(parser.slot_of(name, variables))
-                }
-                Token::Sign("[") => parser.array_pattern(variables)?,
-                Token::Sign("{") => parser.object_pattern(variables)?,
-                _ => return Err(parser.unexpected()),
-            };
-            Ok(parser.builder.pattern(pattern))
-        })
+    /// A whole pattern. Of a name that stands in it several times the one that is matched first counts.
+    fn alternative(&mut self, variables: &mut Variables<'q>) -> Result<PatternId, String> {
+        let first = self.builder.program.patterns.len();
+        let (pattern, matched) = self.pattern()?;
+        let mut seen = Vec::new();
+        for (name, slot) in matched {
+            if seen.contains(&name) {
+                continue;
+            }
+            seen.push(name);
+            match variables.iter().find(|(known, _)| *known == name) {
+                Some((_, known)) => self.rename(first, slot, *known),
+                None => variables.push((name, slot)),
+            }
+        }
+        Ok(pattern)
     }
 
-    fn slot_of(&mut self, name: &'q str, variables: &mut Variables<'q>) -> u32 {
-        match variables.iter().find(|(known, _)| *known == name) {
-            Some((_, slot)) => *slot,
-            None => {
-                let slot = self.scope.new_slot();
-                variables.push((name, slot));
-                slot
+    /// Gives a variable of the patterns from one on the slot of another.
+    fn rename(&mut self, first: usize, from: u32, to: u32) {
+        for pattern in &mut self.builder.program.patterns[first..] {
+            match pattern {
+                Pattern::Variable(slot) if *slot == from => *slot = to,
+                Pattern::Variable(_) => {}
+                Pattern::Parts(parts) => {
+                    let slots = parts.iter_mut().filter_map(|part| part.slot.as_mut());
+                    slots.filter(|slot| **slot == from).for_each(|slot| *slot = to);
+                }
             }
         }
     }
 
-    fn array_pattern(&mut self, variables: &mut Variables<'q>) -> Result<Pattern, String> {
-        let mut parts = Vec::new();
+    /// A pattern and its variables in the order in which they are matched.
+    fn pattern(&mut self) -> Result<(PatternId, Variables<'q>), String> {
+        self.nested(|parser| {
+            let (pattern, variables) = match parser.advance()? {
+                Token::Sign("$") => {
+                    let (name, slot) = (parser.name()?, parser.scope.new_slot());
+                    (Pattern::Variable(slot), vec![(name, slot)])
+                }
+                Token::Sign("[") => parser.array_pattern()?,
+                Token::Sign("{") => parser.object_pattern()?,
+                _ => return Err(parser.unexpected()),
+            };
+            Ok((parser.builder.pattern(pattern), variables))
+        })
+    }
+
+    /// The last item is matched first.
+    fn array_pattern(&mut self) -> Result<(Pattern, Variables<'q>), String> {
+        let (mut parts, mut variables) = (Vec::new(), Vec::new());
         loop {
             let key = self.literal(Value::Number(parts.len() as f64));
+            let (pattern, inner) = self.pattern()?;
             parts.push(Part {
                 key,
                 slot: None,
-                pattern: Some(self.pattern(variables)?),
+                pattern: Some(pattern),
             });
+            variables.splice(0..0, inner);
             if !self.takes_sign(",")? {
                 break;
             }
         }
         self.expect_sign("]")?;
-        Ok(Pattern::Parts(parts))
+        parts.reverse();
+        Ok((Pattern::Parts(parts), variables))
     }
 
-    fn object_pattern(&mut self, variables: &mut Variables<'q>) -> Result<Pattern, String> {
-        let mut parts = Vec::new();
+    fn object_pattern(&mut self) -> Result<(Pattern, Variables<'q>), String> {
+        let (mut parts, mut variables) = (Vec::new(), Vec::new());
         loop {
-            parts.push(self.entry_pattern(variables)?);
+            parts.push(self.entry_pattern(&mut variables)?);
             if !self.takes_sign(",")? {
                 break;
             }
         }
         self.expect_sign("}")?;
-        Ok(Pattern::Parts(parts))
+        Ok((Pattern::Parts(parts), variables))
     }
 
     fn entry_pattern(&mut self, variables: &mut Variables<'q>) -> Result<Part, String> {
         if self.takes_sign("$")? {
             let name = self.name()?;
             let key = self.text(name);
-            let slot = Some(self.slot_of(name, variables));
+            let slot = self.scope.new_slot();
+            variables.push((name, slot));
             let pattern = match self.takes_sign(":")? {
-                true => Some(self.pattern(variables)?),
+                true => Some(self.inner_pattern(variables)?),
                 false => None,
             };
+            let slot = Some(slot);
             return Ok(Part { key, slot, pattern });
         }
         let key = match self.advance()? {
@@ -155,12 +183,18 @@ impl<'q> Parser<'q, '_> {
         };
         refuse_key(self.builder, key)?;
         self.expect_sign(":")?;
-        let pattern = Some(self.pattern(variables)?);
+        let pattern = Some(self.inner_pattern(variables)?);
         Ok(Part {
             key,
             slot: None,
             pattern,
         })
+    }
+
+    fn inner_pattern(&mut self, variables: &mut Variables<'q>) -> Result<PatternId, String> {
+        let (pattern, inner) = self.pattern()?;
+        variables.extend(inner);
+        Ok(pattern)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sets of letters.
 
+use std::sync::LazyLock;
+
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, HirKind};
 
 /// A set of letters, as it is looked up.
@@ -38,6 +40,12 @@ impl Set {
     pub(super) fn len(&self) -> usize {
         self.ranges.len()
     }
+}
+
+/// Whether a letter is one of a word, as `\b` has it.
+pub(super) fn is_word(letter: char) -> bool {
+    static WORD: LazyLock<Option<Set>> = LazyLock::new(|| named("word").map(|class| Set::new(&class)));
+    WORD.as_ref().is_some_and(|word| word.contains(letter))
 }
 
 pub(super) fn range(from: char, to: char) -> ClassUnicode {
@@ -94,9 +102,9 @@ fn named(name: &str) -> Option<ClassUnicode> {
         "blank" => r"[\t\p{Zs}]",
         "cntrl" => r"\p{Cc}",
         "digit" => r"\p{Nd}",
-        "graph" => r"[^\p{White_Space}\p{Cc}\p{Cn}\p{Cs}]",
+        "graph" => r"[^\p{White_Space}\p{Cc}\p{Cn}]",
         "lower" => r"\p{Lowercase}",
-        "print" => r"[[^\p{White_Space}\p{Cc}\p{Cn}\p{Cs}]\p{Zs}]",
+        "print" => r"[[^\p{White_Space}\p{Cc}\p{Cn}]\p{Zs}]",
         "punct" => r"\p{P}",
         "space" => r"\p{White_Space}",
         "upper" => r"\p{Uppercase}",

@@ -60,7 +60,6 @@ impl Compiler {
 
     fn node(&mut self, node: &Node) -> Result<(), String> {
         match node {
-            Node::Empty => {}
             Node::Char(letter) => drop(self.push(Instruction::Char(*letter))?),
             Node::Class(class) => {
                 self.sets.push(class::Set::new(class));
@@ -190,7 +189,7 @@ fn length_behind(node: &Node, is_negative: bool) -> Result<usize, String> {
 
 fn length(node: &Node, is_negative: bool) -> Option<usize> {
     match node {
-        Node::Empty | Node::Assertion(_) | Node::Keep => Some(0),
+        Node::Assertion(_) | Node::Keep => Some(0),
         Node::Char(_) | Node::Class(_) => Some(1),
         Node::Capture(..) if is_negative => None,
         Node::Capture(_, inner) | Node::Atomic(inner) => length(inner, is_negative),

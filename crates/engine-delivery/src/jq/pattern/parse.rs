@@ -14,7 +14,6 @@ const REPEAT_MAX: u32 = 100_000;
 
 #[derive(Debug, Clone)]
 pub(super) enum Node {
-    Empty,
     Char(char),
     Class(ClassUnicode),
     Assertion(Assertion),
@@ -204,13 +203,6 @@ impl Parser<'_> {
             }
         }
         Node::Char(letter)
-    }
-
-    fn class(&self, class: ClassUnicode) -> Node {
-        Node::Class(match self.modes.ignores_case {
-            true => class::folded(class),
-            false => class,
-        })
     }
 
     /// What may be repeated, and whether it may; nothing where only modes were set.

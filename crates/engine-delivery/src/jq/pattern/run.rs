@@ -84,7 +84,7 @@ impl Matcher<'_, '_, '_> {
 
     fn spend(&mut self) -> Outcome<()> {
         self.instructions += 1;
-        if self.instructions % (INSTRUCTIONS_A_STEP * 32) == 0 {
+        if self.instructions.is_multiple_of(INSTRUCTIONS_A_STEP * 32) {
             self.meter.spend(32)?;
             self.meter.room(self.stack.len() * size_of::<Undo>())?;
         }
@@ -227,7 +227,7 @@ impl Matcher<'_, '_, '_> {
 }
 
 fn is_word(letter: Option<char>) -> bool {
-    letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    letter.is_some_and(class::is_word)
 }
 
 /// How long the text is that a text begins with and that is like another.

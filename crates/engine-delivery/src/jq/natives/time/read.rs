@@ -242,7 +242,11 @@ impl Reader<'_> {
             moment.hour += 12;
         }
         if let Some(century) = found.century {
-            let year = if found.year_of_century { moment.year.rem_euclid(100) } else { 0 };
+            let year = if found.year_of_century {
+                moment.year.rem_euclid(100)
+            } else {
+                0
+            };
             moment.year = century * 100 + year;
         }
         let year = moment.year;

@@ -58,6 +58,7 @@ fn conversion(moment: &Moment, format: &str, out: &mut String) -> usize {
         return format.len();
     };
     let length = at + letter.len_utf8();
+    look.upper |= look.swaps_case && matches!(letter, 'b' | 'B' | 'h');
     if !takes(letter, modifier) || !convert(moment, letter, look, out) {
         // What means nothing stands for itself.
         text(&format[..length], look, out);
@@ -69,9 +70,9 @@ fn conversion(moment: &Moment, format: &str, out: &mut String) -> usize {
 fn takes(letter: char, modifier: Option<char>) -> bool {
     match (letter, modifier) {
         (_, None) => true,
-        ('C' | 'c' | 'x' | 'X' | 'Y', Some(modifier)) => modifier == 'E',
-        ('y' | 's' | 'T' | 'R' | 'r' | 'u' | 'n' | 't' | 'p' | 'P' | 'Z' | 'z', Some(_)) => true,
-        ('a' | 'A' | 'D' | 'F' | '%', Some(_)) => false,
+        ('c' | 'x' | 'X' | 'Y', Some(modifier)) => modifier == 'E',
+        ('C' | 'y' | 's' | 'T' | 'R' | 'r' | 'u' | 'n' | 't' | 'p' | 'P' | 'Z' | 'z' | '%', Some(_)) => true,
+        ('a' | 'A' | 'D' | 'F', Some(_)) => false,
         (_, Some(modifier)) => modifier == 'O',
     }
 }

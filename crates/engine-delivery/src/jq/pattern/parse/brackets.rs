@@ -61,7 +61,10 @@ impl Parser<'_> {
     fn item(&mut self) -> Result<Option<Item>, String> {
         if self.rest().starts_with("[:")
             && let Some((name, _)) = self.rest()[2..].split_once(":]")
-            && name.trim_start_matches('^').bytes().all(|byte| byte.is_ascii_alphabetic())
+            && name
+                .trim_start_matches('^')
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic())
         {
             let length = name.len();
             let (plain, is_negative) = match name.strip_prefix('^') {

@@ -22,7 +22,8 @@ impl Parser<'_> {
             'k' if self.peek() == Some('<') => self.named_group()?,
             '1'..='9' => return self.group_or_octal(letter).map(|node| (node, Repeats::Yes)),
             _ => match self.class_escape(letter)? {
-                Some(class) => self.class(class),
+                // Case is not ignored here, but in brackets.
+                Some(class) => Node::Class(class),
                 None => {
                     let letter = self.letter_escape(letter)?;
                     self.letter(letter)
@@ -33,10 +34,7 @@ impl Parser<'_> {
     }
 
     /// `\d`, `\p{..}` and the like.
-    pub(super) fn class_escape(
-        &mut self,
-        letter: char,
-    ) -> Result<Option<regex_syntax::hir::ClassUnicode>, String> {
+    pub(super) fn class_escape(&mut self, letter: char) -> Result<Option<regex_syntax::hir::ClassUnicode>, String> {
         if let Some(class) = class::of_escape(letter.to_ascii_lowercase()) {
             return Ok(Some(match letter.is_ascii_uppercase() {
                 true => class::negated(class),
@@ -47,7 +45,10 @@ impl Parser<'_> {
             return Ok(None);
         }
         let turned = self.takes("^");
-        let (name, _) = self.rest().split_once('}').ok_or("end pattern with unmatched parenthesis")?;
+        let (name, _) = self
+            .rest()
+            .split_once('}')
+            .ok_or("end pattern with unmatched parenthesis")?;
         let name = name.to_owned();
         self.at += name.len() + 1;
         let class = class::of_property(&name).ok_or_else(|| format!("invalid character property name {{{name}}}"))?;
