@@ -33,7 +33,7 @@ use program::Program;
 use value::Value;
 
 /// Arrays and objects within each other while a query runs; a record may have fewer.
-const DEPTH_MAX: u32 = 1_000;
+const DEPTH_MAX: u32 = 500;
 
 /// How far evaluating a query for one record may go.
 #[derive(Debug, Clone, Copy)]

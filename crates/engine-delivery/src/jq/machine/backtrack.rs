@@ -62,7 +62,7 @@ impl Machine<'_, '_> {
                 self.made(Ok(value), kont)
             }
             Kind::Modify => {
-                let state = self.take_modified(choice.index, choice.frame);
+                let state = self.take_cell(choice.frame);
                 let paths = Value::array([choice.value]);
                 self.cells[choice.index as usize] = access::delete_paths(state, &paths, &mut self.context.meter)?;
                 Ok(State::Backtrack)
@@ -108,11 +108,13 @@ impl Machine<'_, '_> {
         is_equal(error, label, &mut self.context.meter).unwrap_or(false)
     }
 
-    /// The state of a modification that is under way, or has had its new value already.
+    /// The state that is being modified. Where something may catch the `break` that follows, it is wanted once more.
     pub(super) fn take_modified(&mut self, cell: u32, modified: u32) -> Value {
-        match self.take_cell(modified) {
-            Value::Null => self.take_cell(cell),
-            state => state,
+        let since = self.choices.iter().rev();
+        let mut since = since.take_while(|choice| choice.kind != Kind::Modify || choice.index != cell);
+        match since.any(|choice| matches!(choice.kind, Kind::Try | Kind::NextPattern)) {
+            true => self.cells[modified as usize].clone(),
+            false => self.take_cell(modified),
         }
     }
 
