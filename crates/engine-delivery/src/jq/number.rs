@@ -52,7 +52,11 @@ pub(super) fn write(number: f64, out: &mut String) {
 /// The shortest digits that read back as the same double, those nearest to it; of two as near the even ones.
 fn shortest(number: f64) -> String {
     let shortest = format!("{number:e}");
-    let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let digits = shortest
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
     let rounded = format!("{number:.*e}", digits - 1);
     match rounded.parse::<f64>() {
         Ok(read) if read == number => rounded,

@@ -123,7 +123,11 @@ fn with_two(name: &str) -> Option<Run> {
         "fdim" => of_two!(libm::fdim),
         "remainder" | "drem" => of_two!(libm::remainder),
         "nextafter" | "nexttoward" => of_two!(libm::nextafter),
-        "ldexp" | "scalb" | "scalbln" => of_two!(|number, exponent| libm::scalbn(number, exponent as i32)),
+        "ldexp" | "scalbln" => of_two!(|number, exponent| libm::scalbn(number, exponent as i32)),
+        "scalb" => of_two!(|number, exponent| match exponent.fract() {
+            0.0 => libm::scalbn(number, exponent as i32),
+            _ => f64::NAN,
+        }),
         "jn" => of_two!(|order, number| libm::jn(order as i32, number)),
         "yn" => of_two!(|order, number| libm::yn(order as i32, number)),
         _ => return None,

@@ -3,10 +3,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::TestRunner;
 
 use super::documents::{document, number, text};
-use super::generated::{check_alike, config};
+use super::generated::{self, check_alike};
 use super::oracle::Jq;
 
 /// How many documents one jq judges.
@@ -16,9 +15,9 @@ const TOGETHER: usize = 60;
 fn check(cases: u32, query: &'static str, documents: impl Strategy<Value = String>) {
     let Some(jq) = Jq::find() else { return };
     let documents = proptest::collection::vec(documents, 1..=TOGETHER);
-    TestRunner::new(config(cases))
-        .run(&documents, |documents| check_alike(&jq, &[(query.to_owned(), documents)]))
-        .unwrap();
+    generated::check(cases, &documents, |documents| {
+        check_alike(&jq, &[(query.to_owned(), documents)])
+    });
 }
 
 fn quoted(text: &str) -> String {
@@ -37,7 +36,11 @@ fn numbers_are_written_alike() {
 #[test]
 fn texts_are_read_as_numbers_alike() {
     let written = "[+-]?[0-9.]{1,4}(e[+-]?[0-9.]{0,3})?";
-    let texts = prop_oneof![written, " ?[0-9a-zA-Z.+-]{0,6} ?", select(&["nan", "NaN", "-Infinity", "inf"][..]).prop_map(str::to_owned)];
+    let texts = prop_oneof![
+        written,
+        " ?[0-9a-zA-Z.+-]{0,6} ?",
+        select(&["nan", "NaN", "-Infinity", "inf"][..]).prop_map(str::to_owned)
+    ];
     check(20, "[tonumber], [fromjson]", texts.prop_map(|text| quoted(&text)));
 }
 
@@ -45,7 +48,8 @@ fn texts_are_read_as_numbers_alike() {
 fn texts_are_read_as_json_alike() {
     let pieces = select(
         &[
-            "[", "]", "{", "}", ",", ":", "1", "-", "\"a\"", "\"", "\\", "\\u0041", "\\ud83d", "\\ude00", "\\x", "null", "tru", " ", "\u{e9}", "{\"a\":", "[1,",
+            "[", "]", "{", "}", ",", ":", "1", "-", "\"a\"", "\"", "\\", "\\u0041", "\\ud83d", "\\ude00", "\\x",
+            "null", "tru", " ", "\u{e9}", "{\"a\":", "[1,",
         ][..],
     );
     let soup = proptest::collection::vec(pieces, 0..7).prop_map(|pieces| pieces.concat());
@@ -84,7 +88,11 @@ fn times_are_read_alike() {
         ][..],
     );
     // Some are changed in one place.
-    let documents = (written, any::<prop::sample::Index>(), select(&["", "", "", "0", "9", " ", "x", "-"][..]));
+    let documents = (
+        written,
+        any::<prop::sample::Index>(),
+        select(&["", "", "", "0", "9", " ", "x", "-"][..]),
+    );
     let documents = documents.prop_map(|((format, text), at, change)| {
         let at = at.index(text.len());
         let text = match change {
@@ -100,10 +108,15 @@ fn times_are_read_alike() {
 fn patterns_match_alike() {
     let atom = select(
         &[
-            "a", "b", "c", ".", "\\d", "\\w", "\\s", "[ab]", "[^a]", "[a-c]", "(a)", "(a|b)", "(?:ab|c)", "(?<n>a)", "(b)?", "^", "$", "\\b", "(?=a)", "(?!b)", "(?<=a)", "(?<!b)", "(?>a*)", "\\1", "(?i)", "x?", "", "|",
+            "a", "b", "c", ".", "\\d", "\\w", "\\s", "[ab]", "[^a]", "[a-c]", "(a)", "(a|b)", "(?:ab|c)", "(?<n>a)",
+            "(b)?", "^", "$", "\\b", "(?=a)", "(?!b)", "(?<=a)", "(?<!b)", "(?>a*)", "\\1", "(?i)", "x?", "", "|",
         ][..],
     );
-    let repeat = select(&["", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,}", "*+"][..]);
+    let repeat = select(
+        &[
+            "", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,}", "*+",
+        ][..],
+    );
     let piece = (atom, repeat).prop_map(|(atom, repeat)| format!("{atom}{repeat}"));
     let pattern = proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat());
     let text = prop_oneof![3 => "[abc]{0,6}", 1 => "[abcABC1 _\n]{0,8}"];
@@ -113,21 +126,50 @@ fn patterns_match_alike() {
         let fields = fields.map(|(name, value)| format!("{}: {}", quoted(name), quoted(value)));
         format!("{{{}}}", fields.join(", "))
     });
-    check(60, ". as $d | .s | [test($d.p; $d.f)], [match($d.p; $d.f)], [splits($d.p)]", documents);
+    check(
+        60,
+        ". as $d | .s | [test($d.p; $d.f)], [match($d.p; $d.f)], [splits($d.p)]",
+        documents,
+    );
 }
 
 #[test]
 fn letters_beyond_ascii_match_alike() {
     let pattern = select(
         &[
-            ".", "\u{e9}", "[\u{e0}-\u{ff}]+", "\\w+", "\\W", "\\b.", "[[:alpha:]]+", "[[:upper:]]", "\\p{L}+", "\\p{Lu}", "\\P{L}", "(.)(.)", "\u{1f600}", "[^a]+", "(?<l>.)$", "\\s", "\\d+",
+            ".",
+            "\u{e9}",
+            "[\u{e0}-\u{ff}]+",
+            "\\w+",
+            "\\W",
+            "\\b.",
+            "[[:alpha:]]+",
+            "[[:upper:]]",
+            "\\p{L}+",
+            "\\p{Lu}",
+            "\\P{L}",
+            "(.)(.)",
+            "\u{1f600}",
+            "[^a]+",
+            "(?<l>.)$",
+            "\\s",
+            "\\d+",
         ][..],
     );
     let text = "[a\u{c9}\u{e9}\u{df}\u{3b1}\u{4e2d}\u{1f600}1 \u{663}\u{301}]{1,6}";
     let documents = (pattern, text, select(&["", "i"][..])).prop_map(|(pattern, text, flags)| {
-        format!("{{\"p\": {}, \"s\": {}, \"f\": {}}}", quoted(pattern), quoted(&text), quoted(flags))
+        format!(
+            "{{\"p\": {}, \"s\": {}, \"f\": {}}}",
+            quoted(pattern),
+            quoted(&text),
+            quoted(flags)
+        )
     });
-    check(30, ". as $d | .s | [match($d.p; $d.f)], length, utf8bytelength, explode, @uri, ascii_downcase", documents);
+    check(
+        30,
+        ". as $d | .s | [match($d.p; $d.f)], length, utf8bytelength, explode, @uri, ascii_downcase",
+        documents,
+    );
 }
 
 #[test]

@@ -77,7 +77,8 @@ pub(super) fn document() -> impl Strategy<Value = String> {
     ];
     scalar.prop_recursive(3, 12, 4, |inner| {
         let key = proptest::sample::select(KEYS);
-        let entry = (key, inner.clone()).prop_map(|(key, value)| format!("{}:{value}", serde_json::to_string(key).unwrap()));
+        let entry =
+            (key, inner.clone()).prop_map(|(key, value)| format!("{}:{value}", serde_json::to_string(key).unwrap()));
         prop_oneof![
             proptest::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
             proptest::collection::vec(entry, 0..4).prop_map(|entries| format!("{{{}}}", entries.join(","))),

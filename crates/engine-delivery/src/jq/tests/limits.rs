@@ -134,7 +134,9 @@ fn what_a_pattern_takes_ends() {
     ] {
         let ended = first(query, "null", FEW_STEPS).expect_err(query);
         // What a pattern comes to has a bound of its own.
-        let is_known = ["the query was ended: ", "the query failed: "].iter().any(|start| ended.starts_with(start));
+        let is_known = ["the query was ended: ", "the query failed: "]
+            .iter()
+            .any(|start| ended.starts_with(start));
         assert!(is_known, "{query}: {ended}");
     }
     // Groups in groups are read by calls.
@@ -158,10 +160,20 @@ fn depth_is_no_depth_of_the_stack() {
     for depth in [400, 499] {
         for made in ["[.]", "{a: .}"] {
             let nested = format!("reduce range({depth}) as $i (0; {made})");
-            for what in ["tojson", "[.] | sort", "[..]", "[., .] | unique", ". == .", "contains(.)", "walk(.)", "flatten"] {
+            for what in [
+                "tojson",
+                "[.] | sort",
+                "[..]",
+                "[., .] | unique",
+                ". == .",
+                "contains(.)",
+                "walk(.)",
+                "flatten",
+            ] {
                 let query = format!("{nested} | {what} | length");
                 let made = first(&query, "null", limits);
-                let is_known = matches!(&made, Ok(Some(Output::Other))) || made.as_ref().is_err_and(|error| error.starts_with("the query "));
+                let is_known = matches!(&made, Ok(Some(Output::Other)))
+                    || made.as_ref().is_err_and(|error| error.starts_with("the query "));
                 assert!(is_known, "{query}: {made:?}");
             }
         }
@@ -169,7 +181,7 @@ fn depth_is_no_depth_of_the_stack() {
     // Records and texts nest less.
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
-        assert_eq!(first(".", &nested(100), limits).is_ok(), true);
+        assert!(first(".", &nested(100), limits).is_ok());
         let error = first(".", &nested(100_000), limits).expect_err("is refused");
         assert_eq!(error, "the record is not JSON: it is nested deeper than 256");
         let text = serde_json::to_string(&nested(100_000)).unwrap();
@@ -183,7 +195,21 @@ fn queries_that_are_too_deep_do_not_compile() {
     let compiles = |query: String| on_little_stack(move || Query::compile(&query).map(|_| ()));
     let too_deep = Err("is nested deeper than 100".to_owned());
     let many = |part: &str| part.repeat(10_000 / part.len());
-    for part in ["(", "[", "{a:", ".[", "-", "def f: ", "if ", "try ", "\"\\(", "reduce (", "1 as $x | ", "f(", "1 // "] {
+    for part in [
+        "(",
+        "[",
+        "{a:",
+        ".[",
+        "-",
+        "def f: ",
+        "if ",
+        "try ",
+        "\"\\(",
+        "reduce (",
+        "1 as $x | ",
+        "f(",
+        "1 // ",
+    ] {
         assert_eq!(compiles(many(part)), too_deep, "{part}");
     }
     for part in ["[", "{a:"] {
@@ -232,13 +258,25 @@ fn what_reaches_beyond_the_record_is_off() {
         let refused = Query::compile(directive).err().unwrap();
         assert!(refused.starts_with("may not use "), "{refused}");
     }
-    let expected = vec![("a".to_owned(), crate::jq::Field::Text("0".to_owned())), ("b".to_owned(), crate::jq::Field::Text("{}".to_owned()))];
+    let expected = vec![
+        ("a".to_owned(), crate::jq::Field::Text("0".to_owned())),
+        ("b".to_owned(), crate::jq::Field::Text("{}".to_owned())),
+    ];
     let environment = "{a: (env | length), b: ($ENV | tojson)}";
-    assert_eq!(first(environment, "null", Limits::default()), Ok(Some(Output::Object(expected))));
+    assert_eq!(
+        first(environment, "null", Limits::default()),
+        Ok(Some(Output::Object(expected)))
+    );
     let now = "{a: (now | todate), b: (now | localtime | mktime)}";
-    let then = Query::compile(now).unwrap().first(b"null", 1_625_465_228.5, Limits::default()).unwrap();
+    let then = Query::compile(now)
+        .unwrap()
+        .first(b"null", 1_625_465_228.5, Limits::default())
+        .unwrap();
     let text = |text: &str| crate::jq::Field::Text(text.to_owned());
-    let expected = vec![("a".to_owned(), text("2021-07-05T06:07:08Z")), ("b".to_owned(), text("1625465228"))];
+    let expected = vec![
+        ("a".to_owned(), text("2021-07-05T06:07:08Z")),
+        ("b".to_owned(), text("1625465228")),
+    ];
     assert_eq!(then, Some(Output::Object(expected)));
 }
 

@@ -9,7 +9,7 @@ use super::{Ending, Told, ours};
 const SHELL: &str = "ulimit -v 4000000; exec timeout 20 jq \"$@\"";
 /// How jq ends where a query does not compile, and where the input is bad or an error comes.
 const DOES_NOT_COMPILE: i32 = 3;
-const BAD_INPUT: i32 = 2;
+const BAD_INPUT: i32 = 4;
 const FAILED: i32 = 5;
 
 pub(super) struct Jq(());
@@ -37,7 +37,10 @@ impl Jq {
             std::env::var("CI").as_deref() != Ok("true"),
             "jq 1.6 is not there: {version}"
         );
-        eprintln!("skipped: jq 1.6, as Debian 12 has it, is not there ({})", version.trim());
+        eprintln!(
+            "skipped: jq 1.6, as Debian 12 has it, is not there ({})",
+            version.trim()
+        );
         None
     }
 
@@ -105,7 +108,11 @@ impl Jq {
                 _ => return Judgement::Crashed,
             }
             let outputs = printed.lines().map(str::to_owned).collect();
-            let ending = if code == Some(0) { Ending::Success } else { Ending::Failure };
+            let ending = if code == Some(0) {
+                Ending::Success
+            } else {
+                Ending::Failure
+            };
             all.push(Told { outputs, ending });
         }
         Judgement::Told(all)

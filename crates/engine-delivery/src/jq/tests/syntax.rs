@@ -2,16 +2,16 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::TestRunner;
 
-use super::generated::{check_alike, config};
+use super::generated::{check, check_alike};
 use super::oracle::Jq;
 
 const WORDS: &[&str] = &[
-    ".", ".a", ".b", "..", "1", "2.5", "\"a\"", "\"x\\(", "\")", "$v", "$__loc__", "[", "]", "{", "}", "(", ")", ":", ";",
-    ",", "|", "+", "-", "*", "/", "%", "==", "<", "=", "|=", "+=", "//", "//=", "?", "?//", "and", "or", "not", "if",
-    "then", "elif", "else", "end", "try", "catch", "reduce", "foreach", "as", "def", "f", "f:", "label", "break", "$x",
-    "a", "a:", "map(", "first", "@base64", "@json", "null", "true", "empty", ".[", ".[]", "[0]", "[1:]", "import", "#",
+    ".", ".a", ".b", "..", "1", "2.5", "\"a\"", "\"x\\(", "\")", "$v", "$__loc__", "[", "]", "{", "}", "(", ")", ":",
+    ";", ",", "|", "+", "-", "*", "/", "%", "==", "<", "=", "|=", "+=", "//", "//=", "?", "?//", "and", "or", "not",
+    "if", "then", "elif", "else", "end", "try", "catch", "reduce", "foreach", "as", "def", "f", "f:", "label", "break",
+    "$x", "a", "a:", "map(", "first", "@base64", "@json", "null", "true", "empty", ".[", ".[]", "[0]", "[1:]",
+    "import", "#",
 ];
 
 /// Words in any order, and some that are nearly a query.
@@ -37,11 +37,9 @@ fn random_words_are_queries_where_they_are_in_jq() {
     let Some(jq) = Jq::find() else { return };
     let document = || vec![r#"{"a": {"b": [1, "x"]}, "b": "y"}"#.to_owned()];
     let is_off = |words: &str| words.contains("import") && super::Query::compile(words).is_err();
-    TestRunner::new(config(800))
-        .run(&words(), |words| {
-            // What jq looks for on the disk is off.
-            prop_assume!(!is_off(&words));
-            check_alike(&jq, &[(words, document())])
-        })
-        .unwrap();
+    check(800, &words(), |words| {
+        // What jq looks for on the disk is off.
+        prop_assume!(!is_off(&words));
+        check_alike(&jq, &[(words, document())])
+    });
 }
