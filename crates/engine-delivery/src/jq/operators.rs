@@ -135,18 +135,27 @@ fn multiply(left: Value, right: Value, meter: &mut Meter) -> Outcome {
     }
 }
 
-/// jq counts down from one less than the number, in 32 bits: less than that many times is null, as is more than fits.
+/// A text so many times; no times is null, and a part of once is once.
 fn repeat(text: &Text, times: f64, meter: &mut Meter) -> Outcome {
+    // jq counts down from one less than the number.
     let more = (times - 1.0).trunc();
-    if !(0.0..=f64::from(i32::MAX)).contains(&more) {
+    if more.is_nan() || more < 0.0 {
         return Ok(Value::Null);
     }
-    let (text, times) = (text.as_str(), more as usize + 1);
-    let length = text.len().saturating_mul(times);
+    let text = text.as_str();
+    // What is infinite is as much as there is.
+    let times = (more as usize).saturating_add(1);
+    let length = text.len().max(1).saturating_mul(times);
+    if length >= REPEATED_BYTES_MAX {
+        return raise("Repeat string result too long");
+    }
     meter.room(length)?;
     meter.spend_bytes(length)?;
     Ok(Value::text(text.repeat(times)))
 }
+
+/// jq counts in 32 bits.
+const REPEATED_BYTES_MAX: usize = i32::MAX as usize;
 
 fn merge(mut left: Object, right: &Object, meter: &mut Meter) -> Outcome<Object> {
     meter.room(left.cost_of_change() + right.len() * ENTRY_BYTES)?;

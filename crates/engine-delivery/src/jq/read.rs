@@ -140,6 +140,7 @@ impl Reader<'_, '_> {
             Some(b't') if token == "true" => Some(Value::Bool(true)),
             Some(b'f') if token == "false" => Some(Value::Bool(false)),
             Some(b'n') if token == "null" => Some(Value::Null),
+            Some(b'n') if token == "nan" => Some(Value::Number(f64::NAN)),
             Some(b't' | b'f' | b'n') => None,
             _ => number::parse(token).map(Value::Number),
         };

@@ -34,6 +34,41 @@ async fn a_place_that_no_object_can_have_is_an_error_of_the_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_runs_away_is_an_error_of_the_record() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.bucket().await;
+    let query = r#"def loop: loop; def deep: 1 + deep;
+        {c: (if .run == "loop" then loop elif .run == "deep" then deep elif .run == "much" then [range(1e9)] | length
+             elif .run == "pattern" then .c | test("(x+x+)+y") elif .run == "wide" then .c * 1e7 else .c end)}"#;
+    platform
+        .create(DeliverySpec {
+            prefix: "raw/!{partitionKeyFromQuery:c}/".into(),
+            partition_query: Some(query.into()),
+            ..spec()
+        })
+        .await;
+    let good: Vec<_> = (0..6).map(|n| format!(r#"{{"c": "good", "n": {n}}}"#)).collect();
+    let runs = ["loop", "deep", "much", "pattern", "wide"];
+    let bad = runs.map(|run| format!(r#"{{"c": "{}", "run": "{run}"}}"#, "x".repeat(40)));
+    let mut records: Vec<&str> = Vec::new();
+    for (good, bad) in good.iter().zip(&bad) {
+        records.extend([good.as_str(), bad.as_str()]);
+    }
+    records.push(&good[5]);
+    platform.put(&records).await;
+    platform.settled(records.len() as u64).await;
+    assert_eq!(platform.lines("raw/good/").await, good);
+    let errors = platform.lines("errors/metadata-extraction-failed/").await;
+    assert_eq!(errors.len(), bad.len());
+    for error in errors {
+        assert!(error.contains("the query was ended: "), "{error}");
+    }
+    assert_eq!(platform.status().last_error, None);
+    platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_of_a_key_that_is_too_long_go_to_the_error_prefix() {
     let dir = tempfile::tempdir().expect("a directory");
     let platform = Platform::open(dir.path());

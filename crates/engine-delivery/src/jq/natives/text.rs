@@ -83,21 +83,25 @@ fn trimmed(
     Ok(input)
 }
 
-/// The text of code points. Those that there are not in Unicode are replaced; what lies beyond its range is an error.
+/// The text of code points. Those that there are not in Unicode are replaced.
 fn implode(of: &Value, meter: &mut Meter) -> Outcome {
     let Value::Array(points) = of else {
         return raise("implode input must be an array");
     };
     let mut text = String::with_capacity(points.len());
     for point in points.items() {
-        let Value::Number(point) = point else {
-            return raise("Unicode codepoint must be numeric");
+        let point = match point {
+            Value::Number(number) if !number.is_nan() => number,
+            other => {
+                let other = described(other);
+                return raise(format!(
+                    "{other} can't be imploded, unicode codepoint needs to be numeric"
+                ));
+            }
         };
-        let point = point.trunc();
-        if !(0.0..=1_114_111.0).contains(&point) {
-            return raise("Invalid codepoint literal");
-        }
-        text.push(char::from_u32(point as u32).unwrap_or(char::REPLACEMENT_CHARACTER));
+        let is_negative = *point <= -1.0;
+        let letter = char::from_u32(*point as u32).filter(|_| !is_negative);
+        text.push(letter.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
     meter.spend(points.len())?;
     made(text, meter)

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Ending, Told, ours};
 
 /// What jq may take, so that a query that runs away does not take the machine along.
-const SHELL: &str = "ulimit -v 4000000; exec timeout 20 jq \"$@\"";
+const SHELL: &str = "ulimit -v 4000000; exec timeout 300 jq \"$@\"";
 /// How jq ends where a query does not compile, and where the input is bad or an error comes.
 const DOES_NOT_COMPILE: i32 = 3;
 const BAD_INPUT: i32 = 4;
