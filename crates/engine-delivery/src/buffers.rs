@@ -120,8 +120,6 @@ pub(crate) struct Held<'b> {
 }
 
 impl<'b> Held<'b> {
-    const HEAD_BYTES: usize = 28;
-
     fn write(&self, out: &mut Vec<u8>) {
         let reason = self.reason.unwrap_or_default();
         out.extend_from_slice(&(self.data.len() as u32).to_le_bytes());
@@ -194,15 +192,21 @@ impl Buffer {
             self.oldest_ms = held.arrival_ms;
         }
         self.oldest_ms = self.oldest_ms.min(held.arrival_ms);
-        self.take_room(Held::HEAD_BYTES + held.data.len() + held.reason.map_or(0, str::len));
-        match self.parts.last_mut() {
-            Some(Part::Memory(part)) if part.len() < PART_BYTES => held.write(part),
+        let taken = match self.parts.last_mut() {
+            Some(Part::Memory(part)) if part.len() < PART_BYTES => {
+                let before = part.capacity();
+                held.write(part);
+                part.capacity() - before
+            }
             _ => {
                 let mut part = Vec::new();
                 held.write(&mut part);
+                let taken = part.capacity();
                 self.parts.push(Part::Memory(part));
+                taken
             }
-        }
+        };
+        self.take_room(taken);
         self.records += 1;
         self.bytes += held.data.len() + self.delimiter_bytes;
         let next = held.offset + 1;
@@ -243,7 +247,7 @@ impl Buffer {
     fn spill(&mut self, spill: &mut Spill) -> io::Result<()> {
         for part in &mut self.parts {
             if let Part::Memory(records) = part {
-                let (extent, bytes) = (spill.write(records)?, records.len());
+                let (extent, bytes) = (spill.write(records)?, records.capacity());
                 *part = Part::Spilled(extent);
                 self.memory_bytes -= bytes;
                 self.room.taken.fetch_sub(bytes, Ordering::Relaxed);
@@ -455,17 +459,14 @@ mod tests {
 
     #[test]
     fn records_heads_keys_and_reasons_take_room_until_the_buffer_ends() {
+        const HEAD_BYTES: usize = 28;
         let room = Room::new(6_000);
         let mut buffers = Buffers::new(room.clone(), 0);
         for offset in 0..100 {
             let reason = BufferKey::Error(ErrorType::MetadataExtraction, "why ".repeat(10));
             buffers.push(reason, 1, record(offset, ""), 0);
         }
-        assert!(
-            room.taken_bytes() >= 100 * (40 + Held::HEAD_BYTES),
-            "{}",
-            room.taken_bytes()
-        );
+        assert!(room.taken_bytes() >= 100 * (40 + HEAD_BYTES), "{}", room.taken_bytes());
         assert!(room.is_full());
         let key = buffers.largest().expect("a buffer");
         let buffer = buffers.take(&key);

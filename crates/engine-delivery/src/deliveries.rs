@@ -27,7 +27,7 @@ const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/
 const RETENTION_HOURS: u32 = 24;
 
 /// What the buffers of all delivery streams may hold in memory together; beyond it they are spilled.
-const BUFFERED_BYTES_MAX: usize = 64 << 20;
+const BUFFERED_BYTES_MAX: usize = 48 << 20;
 
 /// What delivery streams work with.
 #[derive(Clone)]
