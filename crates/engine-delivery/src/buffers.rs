@@ -111,6 +111,8 @@ const PART_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Held<'b> {
     pub data: &'b [u8],
+    /// Where it may be wanted; empty otherwise.
+    pub partition_key: &'b [u8],
     pub offset: u64,
     /// Which piece of its record it is.
     pub piece: u32,
@@ -124,9 +126,11 @@ impl<'b> Held<'b> {
         let reason = self.reason.unwrap_or_default();
         out.extend_from_slice(&(self.data.len() as u32).to_le_bytes());
         out.extend_from_slice(&(reason.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(self.partition_key.len() as u16).to_le_bytes());
         out.extend_from_slice(&self.piece.to_le_bytes());
         out.extend_from_slice(&self.offset.to_le_bytes());
         out.extend_from_slice(&self.arrival_ms.to_le_bytes());
+        out.extend_from_slice(self.partition_key);
         out.extend_from_slice(self.data);
         out.extend_from_slice(reason.as_bytes());
     }
@@ -135,13 +139,16 @@ impl<'b> Held<'b> {
     fn read(part: &'b [u8]) -> Option<(Self, &'b [u8])> {
         let (data_bytes, rest) = part.split_first_chunk()?;
         let (reason_bytes, rest) = rest.split_first_chunk()?;
+        let (key_bytes, rest) = rest.split_first_chunk()?;
         let (piece, rest) = rest.split_first_chunk()?;
         let (offset, rest) = rest.split_first_chunk()?;
         let (arrival_ms, rest) = rest.split_first_chunk()?;
+        let (partition_key, rest) = rest.split_at_checked(u16::from_le_bytes(*key_bytes) as usize)?;
         let (data, rest) = rest.split_at_checked(u32::from_le_bytes(*data_bytes) as usize)?;
         let (reason, rest) = rest.split_at_checked(u32::from_le_bytes(*reason_bytes) as usize)?;
         let held = Self {
             data,
+            partition_key,
             offset: u64::from_le_bytes(*offset),
             piece: u32::from_le_bytes(*piece),
             arrival_ms: Millis::from_le_bytes(*arrival_ms),
@@ -421,6 +428,7 @@ mod tests {
     fn record(offset: u64, data: &str) -> Held<'_> {
         Held {
             data: data.as_bytes(),
+            partition_key: b"key",
             offset,
             piece: 0,
             arrival_ms: 1_000 + offset as Millis,
@@ -459,7 +467,7 @@ mod tests {
 
     #[test]
     fn records_heads_keys_and_reasons_take_room_until_the_buffer_ends() {
-        const HEAD_BYTES: usize = 28;
+        const HEAD_BYTES: usize = 30;
         let room = Room::new(6_000);
         let mut buffers = Buffers::new(room.clone(), 0);
         for offset in 0..100 {

@@ -40,6 +40,10 @@ pub(crate) struct Plan {
     /// than this member.
     #[serde(default)]
     pub version: u64,
+    /// Where the records go to a data stream, the partitions of its shards and where they ended before that: what is
+    /// there of the plan is behind that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stream_ends: Vec<(u64, u64)>,
 }
 
 /// Records of one partition: those from `from` up to and without `to` that belong to the plan's buffer.

@@ -153,6 +153,7 @@ pub(crate) fn of_failures(kind: ErrorType, reason: &str, buffer: &Buffer, now_ms
         ErrorType::FormatConversion => "DataFormatConversion.MalformedData",
         ErrorType::Decompression => "Decompression.Failed",
         ErrorType::HttpEndpoint => "HttpEndpoint.DestinationException",
+        ErrorType::KinesisStream => "Kinesis.PutFailed",
     };
     let mut object = Vec::new();
     for part in buffer.parts() {

@@ -19,7 +19,7 @@ use crate::DeliveryError;
 use crate::buffers::Room;
 use crate::checkpoint;
 use crate::line::in_force;
-use crate::spec::{Delivery, DeliverySpec, Role, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Role, Source};
 use crate::worker::{DeliveryStatus, Worker};
 
 const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/streams");
@@ -156,6 +156,7 @@ impl Deliveries {
                 config: new.config,
                 tags: new.tags,
             };
+            this.check_destination(&delivery.spec)?;
             let low = this.beginnings(&delivery, new.encryption_key).await?;
             let stored = delivery.clone();
             let write = parts.meta.write(move |tx| {
@@ -180,6 +181,15 @@ impl Deliveries {
             .spawn(work)
             .await
             .unwrap_or_else(|_| Err(LogError::Closed.into()))
+    }
+
+    fn check_destination(&self, spec: &DeliverySpec) -> Result<(), DeliveryError> {
+        match &spec.destination {
+            Destination::Stream(stream) if self.0.parts.streams.get(&stream.id()).is_none() => {
+                Err(DeliveryError::DataStreamNotFound(stream.name.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The offsets that a new delivery stream begins at; makes its own stream where it takes direct puts.
@@ -216,7 +226,7 @@ impl Deliveries {
             }
             Source::Stream { scope, name } => {
                 let stream = streams.get(&StreamId::new(Kind::Data, scope, name.clone()));
-                let stream = stream.ok_or_else(|| DeliveryError::SourceNotFound(name.clone()))?;
+                let stream = stream.ok_or_else(|| DeliveryError::DataStreamNotFound(name.clone()))?;
                 Ok(ends(&stream))
             }
         }
@@ -297,6 +307,7 @@ impl Deliveries {
         config: Value,
     ) -> Result<Arc<Delivery>, DeliveryError> {
         let now_ms = self.0.parts.clock.now_ms();
+        self.check_destination(&spec)?;
         let low = self.source_ends(&*self.get(scope, name)?);
         let changed = self.change(scope, name, move |tx, delivery| {
             if delivery.version != expected_version {

@@ -15,7 +15,7 @@ use crate::deliveries::own_stream;
 use crate::http_endpoint;
 use crate::places::Places;
 use crate::settings::{Routed, Settings};
-use crate::spec::{Delivery, Role, Source};
+use crate::spec::{Delivery, Destination, Role, Source};
 use crate::spill::Spill;
 use crate::worker::Shared;
 use crate::write::{Todo, Write};
@@ -370,7 +370,8 @@ impl Line {
         let mut planned = Vec::with_capacity(keys.len());
         for key in keys {
             if let Some(buffer) = self.buffers.get(&key) {
-                let plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
+                let mut plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
+                plan.stream_ends = self.stream_ends(&self.settings);
                 planned.push((key, plan));
             }
         }
@@ -417,6 +418,14 @@ impl Line {
         }
     }
 
+    /// Where the data stream that records go to ends now.
+    fn stream_ends(&self, settings: &Settings) -> Vec<(u64, u64)> {
+        match &settings.spec().destination {
+            Destination::Stream(stream) => stream.ends(&self.parts.streams),
+            Destination::Objects | Destination::Http(_) => Vec::new(),
+        }
+    }
+
     /// Plans anew by the settings that are wanted now what failed by others; tells whether there was any.
     async fn replan(&self, writes: &mut [Write]) -> Result<bool, String> {
         let wanted = self.wanted();
@@ -433,10 +442,14 @@ impl Line {
             }
             let random = &self.parts.random;
             let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
-            // Some of its requests may have been taken.
+            // Some of its requests may have been taken, and some of its records be in the stream.
             plan.request_id = plan
                 .request_id
                 .and_then(|new| write.plan.request_id.clone().or(Some(new)));
+            plan.stream_ends = match write.plan.stream_ends.is_empty() {
+                true => self.stream_ends(&settings),
+                false => write.plan.stream_ends.clone(),
+            };
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
             drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::http_endpoint::HttpEndpoint;
 use crate::processing::Processing;
+use crate::stream_destination::StreamDestination;
 
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,8 @@ pub enum Destination {
     Objects,
     /// An HTTP endpoint. The bucket takes what the endpoint does not.
     Http(HttpEndpoint),
+    /// A data stream. The bucket takes what the stream does not.
+    Stream(StreamDestination),
 }
 
 /// From where to where and how.
@@ -100,6 +103,7 @@ impl DeliverySpec {
         match &self.destination {
             Destination::Objects => format!("s3://{}/{}", self.bucket, self.prefix),
             Destination::Http(endpoint) => endpoint.url.clone(),
+            Destination::Stream(stream) => format!("kinesis://{}", stream.name),
         }
     }
 }

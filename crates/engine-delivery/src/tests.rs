@@ -24,6 +24,7 @@ use crate::{
 
 mod changes;
 mod failures;
+mod streams;
 
 /// No test waits longer for a state.
 const WAIT_MAX: Duration = Duration::from_secs(30);

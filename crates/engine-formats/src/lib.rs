@@ -29,7 +29,7 @@ pub use compression::Compression;
 pub use error::FormatError;
 pub use files::{FileBatches, FileFormat, read_file};
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
-pub use kpl::deaggregate;
+pub use kpl::{UserRecord, deaggregate};
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
 pub use recordio::{RecordIoOptions, TensorType, read_record_io, write_record_io};

@@ -9,7 +9,7 @@ use base::Millis;
 use bytes::Bytes;
 
 use crate::LogError;
-use crate::batch::{self, Record, Unreadable};
+use crate::batch::{self, ProducerId, Record, Unreadable};
 use crate::encryption::Sealed;
 use crate::files::Kind;
 use crate::frame::{HEADER_BYTES, Header};
@@ -45,6 +45,30 @@ impl Log {
         bytes_max: usize,
         records_max: usize,
     ) -> Result<Records, LogError> {
+        self.read_where(partition, from, bytes_max, records_max, None).await
+    }
+
+    /// As [`Log::read`], but only the records of batches that this producer wrote.
+    pub async fn read_of(
+        &self,
+        producer: ProducerId,
+        partition: &Partition,
+        from: u64,
+        bytes_max: usize,
+        records_max: usize,
+    ) -> Result<Records, LogError> {
+        self.read_where(partition, from, bytes_max, records_max, Some(producer))
+            .await
+    }
+
+    async fn read_where(
+        &self,
+        partition: &Partition,
+        from: u64,
+        bytes_max: usize,
+        records_max: usize,
+        producer: Option<ProducerId>,
+    ) -> Result<Records, LogError> {
         {
             let state = partition.state();
             if state.removed {
@@ -61,7 +85,7 @@ impl Log {
             }
         }
         let partition = partition.clone();
-        self.blocking(move |shared| read(shared, &partition, from, bytes_max, records_max))
+        self.blocking(move |shared| read(shared, &partition, from, bytes_max, records_max, producer))
             .await
     }
 
@@ -159,8 +183,10 @@ fn read(
     from: u64,
     bytes_max: usize,
     records_max: usize,
+    producer: Option<ProducerId>,
 ) -> io::Result<Records> {
     let mut reader = Reader {
+        producer,
         records: Vec::new(),
         bytes_left: bytes_max,
         records_max,
@@ -282,6 +308,8 @@ struct Plan {
 }
 
 struct Reader {
+    /// Whose records are wanted, where not all are.
+    producer: Option<ProducerId>,
     records: Vec<Record>,
     bytes_left: usize,
     records_max: usize,
@@ -393,6 +421,9 @@ impl Reader {
     }
 
     fn visit(&mut self, header: &Header, payload: &Bytes, shared: &Shared) {
+        if self.producer.is_some_and(|producer| !batch::is_of(payload, producer)) {
+            return;
+        }
         let keys = shared.keys.as_ref();
         let read = batch::visit(payload, header.base_offset, header.arrival_ms, keys, &mut |record| {
             if record.offset < self.cursor {
