@@ -8,6 +8,7 @@
 
 mod buffers;
 mod checkpoint;
+mod compactions;
 mod content;
 mod deliveries;
 mod delta;

@@ -11,6 +11,7 @@ use engine_log::{Partition, Record};
 use crate::DeliveryParts;
 use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
 use crate::checkpoint::{self, InForce, Plan, Progress, Step};
+use crate::compactions::Compactions;
 use crate::deliveries::own_stream;
 use crate::http_endpoint;
 use crate::places::Places;
@@ -60,6 +61,7 @@ pub(crate) struct Line {
     buffers: Buffers,
     spill: Spill,
     pub places: Places,
+    pub compactions: Compactions,
     /// For HTTP endpoints.
     pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
@@ -88,6 +90,7 @@ impl Line {
             room: room.clone(),
             http: http_endpoint::client().map_err(text),
             trouble: None,
+            compactions: Compactions::default(),
             delivery: delivery.clone(),
             role,
             uid: role.uid(&delivery.uid),

@@ -219,7 +219,16 @@ impl Line {
         done.bytes += self.places.put(bucket, error_key, errors).await.map_err(text)?;
         if let Some(table) = delta_table.filter(|_| !object.is_empty()) {
             let transaction = write.plan.request_id.as_deref().unwrap_or(object_key);
-            done.bytes += delta::append(&self.parts, &table, bucket, object_key, transaction, object).await?;
+            done.bytes += delta::append(
+                &self.parts,
+                &self.compactions,
+                &table,
+                bucket,
+                object_key,
+                transaction,
+                object,
+            )
+            .await?;
             done.objects = 1;
             done.last_object = Some(format!("s3://{bucket}/{object_key}"));
             self.end_where_the_test_asks()?;
