@@ -743,6 +743,38 @@ def test_serializer_and_deserializer_options_are_followed(firehose, s3, glue, bu
     assert (column.compression, column.has_dictionary_page) == ("GZIP", False)
 
 
+def test_records_are_converted_by_the_version_of_the_table_that_is_asked_for(firehose, s3, glue, bucket):
+    database, table = make_table(glue, bucket, {"n": "int"})
+    there = glue.get_table(DatabaseName=database, Name=table)["Table"]
+    first = there["VersionId"]
+    wider = {**there["StorageDescriptor"], "Columns": [{"Name": "n", "Type": "string"}, {"Name": "m", "Type": "int"}]}
+    glue.update_table(DatabaseName=database, TableInput={"Name": table, "StorageDescriptor": wider})
+    made = {}
+    for version, prefix in [(first, "first/"), ("LATEST", "latest/"), ("77", "none/")]:
+        format = conversion(database, table)
+        format["SchemaConfiguration"]["VersionId"] = version
+        made[version] = make(
+            firehose, bucket, Prefix=prefix, ErrorOutputPrefix=ERRORS, BufferingHints=LARGE, DataFormatConversionConfiguration=format
+        )
+        put(firehose, made[version], [b'{"n": 1, "m": 2}'])
+    assert rows(delivered(s3, bucket, 1, "first/", rows).values()) == [{"n": 1}]
+    assert rows(delivered(s3, bucket, 1, "latest/", rows).values()) == [{"n": "1", "m": 2}]
+    # That one waits until somebody mends its settings.
+    told = firehose.describe_delivery_stream(DeliveryStreamName=made["77"])["DeliveryStreamDescription"]["Destinations"][0]
+    format = told["ExtendedS3DestinationDescription"]["DataFormatConversionConfiguration"]
+    assert format["SchemaConfiguration"]["VersionId"] == "77"
+    format["SchemaConfiguration"]["VersionId"] = first
+    firehose.update_destination(
+        DeliveryStreamName=made["77"], CurrentDeliveryStreamVersionId="1", DestinationId=DESTINATION,
+        ExtendedS3DestinationUpdate={"DataFormatConversionConfiguration": format},
+    )
+    assert rows(delivered(s3, bucket, 1, "none/", rows).values()) == [{"n": 1}]
+    assert objects(s3, bucket, "errors/") == {}
+    format["SchemaConfiguration"]["VersionId"] = "newest"
+    with refused("InvalidArgumentException", "VersionId newest is neither LATEST nor a number"):
+        make(firehose, bucket, BufferingHints=LARGE, DataFormatConversionConfiguration=format)
+
+
 def test_a_record_may_hold_several_documents(firehose, s3, glue, bucket):
     where = make_table(glue, bucket, {"n": "int"})
     name = make(

@@ -43,12 +43,15 @@ impl Default for Output {
     }
 }
 
-/// JSON to columns by a table of the catalog, looked up at each delivery.
+/// JSON to columns by a table of the catalog, or one version of it, looked up at each delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversion {
     pub scope: Scope,
     pub database: String,
     pub table: String,
+    /// The newest where there is none.
+    #[serde(default)]
+    pub version: Option<u64>,
     pub json: JsonOptions,
     #[serde(default)]
     pub output: Output,

@@ -305,6 +305,7 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
                 scope: scope.clone(),
                 database: "d".into(),
                 table: "t".into(),
+                version: None,
                 json: JsonOptions::default(),
                 output: Output::default(),
             }),

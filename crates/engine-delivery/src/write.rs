@@ -123,10 +123,12 @@ impl Line {
         let Some(conversion) = &settings.spec().conversion else {
             return Ok(None);
         };
-        let found = self
-            .parts
-            .catalog
-            .table(&conversion.scope, &conversion.database, &conversion.table);
+        let (catalog, scope) = (&self.parts.catalog, &conversion.scope);
+        let (database, table) = (&conversion.database, &conversion.table);
+        let found = match conversion.version {
+            None => catalog.table(scope, database, table),
+            Some(version) => catalog.table_version(scope, database, table, version),
+        };
         found.map(|table| Some(Arc::new(table))).map_err(text)
     }
 
