@@ -34,7 +34,7 @@ pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
 pub use recordio::{RecordIoOptions, TensorType, read_record_io, write_record_io};
 pub use text::{
-    Delimited, Delimiter, Grok, JsonLines, Quoted, Regex, TextDecoder, TextFormat, Unmatched, write_delimited,
+    Charset, Delimited, Delimiter, Grok, JsonLines, Quoted, Regex, TextDecoder, TextFormat, Unmatched, write_delimited,
     write_json_lines, write_quoted,
 };
 pub use time::{InvalidTimestampFormat, TimestampFormat};
