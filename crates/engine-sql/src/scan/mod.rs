@@ -28,6 +28,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use engine_catalog::{Catalog, Column, Table};
+use engine_formats::Decompressor;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::SqlError;
@@ -46,7 +47,7 @@ const LISTINGS_MAX: usize = 8;
 /// A Parquet footer is usually shorter, so that one read gets it.
 const FOOTER_BYTES_HINT: usize = 64 << 10;
 /// Endings of compressed text that cannot be read yet.
-const OTHER_CODECS: [&str; 5] = [".bz2", ".snappy", ".zst", ".lz4", ".deflate"];
+const OTHER_CODECS: [&str; 3] = [".lz4", ".lzo", ".deflate"];
 
 /// One table, as it was when the query was planned.
 pub(crate) struct LakeTable {
@@ -198,7 +199,7 @@ impl TableProvider for LakeTable {
                         path(file)
                     ))));
                 }
-                let splittable = !files.iter().any(|file| path(file).ends_with(".gz"));
+                let splittable = !files.iter().any(|file| Decompressor::is_for(&path(file)));
                 Arc::new(TextSource::new(format.clone(), self.schema.clone(), splittable))
             }
         };

@@ -138,10 +138,7 @@ impl FileOpener for TextOpener {
                         },
                     )
                 }
-                None => (
-                    Lines::whole(location.as_ref().ends_with(".gz"), skip_lines),
-                    GetOptions::default(),
-                ),
+                None => (Lines::whole(location.as_ref(), skip_lines)?, GetOptions::default()),
             };
             let bytes = store.get_opts(location, options).await?.into_stream();
             let reading = Reading {
@@ -184,7 +181,7 @@ impl Reading {
             match self.bytes.try_next().await? {
                 Some(bytes) => self.lines.feed(bytes),
                 None => {
-                    self.lines.finish()?;
+                    self.lines.finish();
                     self.drained = true;
                 }
             }

@@ -1,7 +1,7 @@
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, StringArray};
+use engine_formats::Compression;
 
 use super::{Lake, batch};
 use crate::Outcome;
@@ -124,9 +124,9 @@ async fn delimited_and_quoted_text_plain_and_packed() {
          location 's3://lake/c/' tblproperties ('skip.header.line.count'='1')",
     )
     .await;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(b"a,b,c\n\"x,\"\"y\"\"\",1,\n").unwrap();
-    lake.put("c/a.csv.gz", gzip.finish().unwrap()).await;
+    let text = "a,b,c\n\"x,\"\"y\"\"\",1,\n";
+    let packed = Compression::Gzip.compress(text.into(), "").unwrap();
+    lake.put("c/a.csv.gz", packed).await;
     lake.put("c/b.csv", "a,b,c\r\nplain,2,\"last\"\r\n").await;
     assert_eq!(
         lake.lines("select * from c order by b").await,
