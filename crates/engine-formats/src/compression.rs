@@ -163,6 +163,14 @@ impl Bounded {
         self.bytes
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn from(&self, begin: usize) -> &[u8] {
+        self.bytes.get(begin..).unwrap_or_default()
+    }
+
     pub(crate) fn extend(&mut self, more: &[u8]) -> Result<(), FormatError> {
         self.room(more.len())?.extend_from_slice(more);
         Ok(())

@@ -2,6 +2,7 @@
 //! Hive's types to Arrow's.
 
 mod arrow_types;
+mod avro_blocks;
 mod avro_file;
 mod cloudwatch_logs;
 mod column;
@@ -24,6 +25,7 @@ mod zip_file;
 pub use arrow::array::RecordBatch;
 pub use arrow::datatypes::SchemaRef;
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type, hive_columns, hive_type, without_views};
+pub use avro_blocks::AvroBlocks;
 pub use avro_file::{AvroCompression, write_avro};
 pub use cloudwatch_logs::log_messages;
 pub use column::{ColumnBuilder, Mismatch};
