@@ -142,7 +142,11 @@ impl AvroBlocks {
             }
             None => None,
         };
-        let fields = reader.as_ref().unwrap_or(&writer).get("fields").and_then(Value::as_array);
+        let fields = reader
+            .as_ref()
+            .unwrap_or(&writer)
+            .get("fields")
+            .and_then(Value::as_array);
         let name = |field: &Value| field.get("name").and_then(Value::as_str).map(str::to_owned);
         let columns = fields.into_iter().flatten().map(name).collect::<Option<_>>();
         Ok(Some(Header {
@@ -185,7 +189,9 @@ impl Header {
             builder = builder.with_projection(projection.to_vec());
         }
         guarded(FileFormat::Avro, || {
-            let reader = builder.build(Cursor::new(Bytes::from(file))).map_err(|error| wrong(&error))?;
+            let reader = builder
+                .build(Cursor::new(Bytes::from(file)))
+                .map_err(|error| wrong(&error))?;
             let schema = reader.schema();
             let batches = Rows {
                 reader: Box::new(reader),
@@ -347,7 +353,11 @@ impl Weights {
                 false
             }
             Value::Object(object) => {
-                let name = object.get("name").and_then(Value::as_str).map(last_part).unwrap_or_default();
+                let name = object
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .map(last_part)
+                    .unwrap_or_default();
                 match object.get("type").and_then(Value::as_str) {
                     Some("record") => {
                         let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
@@ -370,7 +380,9 @@ impl Weights {
                         *self.weightless.entry(name.to_owned()).or_default() |= weightless;
                         weightless
                     }
-                    _ => object.get("type").is_some_and(|data_type| self.is_weightless(data_type)),
+                    _ => object
+                        .get("type")
+                        .is_some_and(|data_type| self.is_weightless(data_type)),
                 }
             }
             _ => false,
@@ -450,8 +462,12 @@ mod tests {
     fn read(mut blocks: AvroBlocks, file: &[u8], piece_bytes: usize, project: &[&str]) -> Result<String, FormatError> {
         let mut out = Vec::new();
         let mut drain = |blocks: &mut AvroBlocks| {
-            let Some(columns) = blocks.columns()? else { return Ok(()) };
-            let places = project.iter().filter_map(|name| columns.iter().position(|column| column == name));
+            let Some(columns) = blocks.columns()? else {
+                return Ok(());
+            };
+            let places = project
+                .iter()
+                .filter_map(|name| columns.iter().position(|column| column == name));
             let places: Vec<usize> = places.collect();
             if !project.is_empty() {
                 blocks.project(places);
@@ -538,7 +554,10 @@ mod tests {
         let record = |fields: &str| format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
         let number = record(r#"{"name": "n", "type": "long"}"#);
         let read = |file: &[u8]| read(AvroBlocks::new(None), file, 1_000, &[]);
-        assert_eq!(read(&made(&number, 2, &[2, 4])).expect("reads"), "{\"n\":1}\n{\"n\":2}\n");
+        assert_eq!(
+            read(&made(&number, 2, &[2, 4])).expect("reads"),
+            "{\"n\":1}\n{\"n\":2}\n"
+        );
         // Bytes behind the records are passed over.
         assert_eq!(read(&made(&number, 1, &[2, 4])).expect("reads"), "{\"n\":1}\n");
         let endless = record(r#"{"name": "l", "type": {"type": "array", "items": "null"}}"#);
@@ -550,7 +569,11 @@ mod tests {
             made(&number, -1, &[2, 4]),
             made(&number, i64::MAX, &[2, 4]),
             made(&endless, 1, &[254, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0]),
-            made(&record(named), 1, &[2, 254, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0]),
+            made(
+                &record(named),
+                1,
+                &[2, 254, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0],
+            ),
             made(&nothing, i64::MAX, &[]),
             made(&nothing, 5, &[]),
         ] {

@@ -186,19 +186,28 @@ mod tests {
 
     #[test]
     fn pieces_of_any_size() {
-        let lines: Vec<u8> = (0..40_000_u32).flat_map(|n| format!("{{\"n\":{n}}}\n").into_bytes()).collect();
+        let lines: Vec<u8> = (0..40_000_u32)
+            .flat_map(|n| format!("{{\"n\":{n}}}\n").into_bytes())
+            .collect();
         for (compression, name) in ALL {
             for sample in [&b""[..], b"x", &lines] {
                 let packed = compression.compress(sample.to_vec(), "entry").expect("packs");
                 let twice = [packed.as_slice(), &packed].concat();
                 for piece_bytes in [1, 7, 4096, 1 << 20] {
-                    assert!(read(name, &packed, piece_bytes).expect("reads") == sample, "{compression:?} {piece_bytes}");
+                    assert!(
+                        read(name, &packed, piece_bytes).expect("reads") == sample,
+                        "{compression:?} {piece_bytes}"
+                    );
                     let both = read(name, &twice, piece_bytes).expect("reads");
                     assert!(both == [sample, sample].concat(), "{compression:?} {piece_bytes}");
                 }
             }
             let packed = compression.compress(lines.clone(), "entry").expect("packs");
-            for broken in [&packed[..packed.len() - 1], &packed[..packed.len() / 2], b"plain text\n"] {
+            for broken in [
+                &packed[..packed.len() - 1],
+                &packed[..packed.len() / 2],
+                b"plain text\n",
+            ] {
                 let refused = read(name, broken, 100);
                 assert!(matches!(refused, Err(FormatError::Decode(_))), "{compression:?}");
             }

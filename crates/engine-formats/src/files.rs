@@ -40,7 +40,8 @@ impl FileFormat {
         .find_map(|(magic, format)| data.starts_with(magic).then_some(format))
     }
 
-    fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Parquet => "Parquet",
             Self::Orc => "ORC",

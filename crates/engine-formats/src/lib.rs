@@ -13,6 +13,7 @@ mod files;
 mod json;
 mod kpl;
 mod orc;
+mod orc_file;
 mod parquet_file;
 mod protobuf;
 mod recordio;
@@ -36,6 +37,7 @@ pub use files::{FileBatches, FileFormat, read_file};
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions, Refusal, Rejected};
 pub use kpl::deaggregate;
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
+pub use orc_file::{OrcFile, ReadRange};
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
 pub use recordio::{RecordIoOptions, TensorType, read_record_io, write_record_io};
 pub use text::{

@@ -23,7 +23,10 @@ impl Charset {
             other => other
                 .strip_prefix("cp125")
                 .or_else(|| other.strip_prefix("windows125"))
-                .map_or_else(|| other.replace("iso8859_", "iso-8859-"), |page| format!("windows-125{page}")),
+                .map_or_else(
+                    || other.replace("iso8859_", "iso-8859-"),
+                    |page| format!("windows-125{page}"),
+                ),
         };
         let found = Encoding::for_label(alias.as_bytes())?;
         let readable = ![UTF_16BE, UTF_16LE, REPLACEMENT].contains(&found);

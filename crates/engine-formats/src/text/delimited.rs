@@ -57,11 +57,16 @@ impl Delimited {
 
     /// Columns whose types nest deeper than there are delimiters are refused as [`FormatError::Schema`].
     pub(super) fn check(&self, record: &Schema) -> Result<(), FormatError> {
-        let deep = record.fields().iter().find(|field| depth(field.data_type()) > NESTED_LEVELS);
+        let deep = record
+            .fields()
+            .iter()
+            .find(|field| depth(field.data_type()) > NESTED_LEVELS);
         deep.map_or(Ok(()), |field| {
             let name = field.name();
             let levels = 1 + NESTED_LEVELS;
-            Err(FormatError::Schema(format!("column {name} nests deeper than the {levels} levels that have delimiters")))
+            Err(FormatError::Schema(format!(
+                "column {name} nests deeper than the {levels} levels that have delimiters"
+            )))
         })
     }
 

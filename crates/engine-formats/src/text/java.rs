@@ -55,7 +55,10 @@ impl Translation<'_> {
                     self.open_group()?;
                 }
                 ')' if self.classes == 0 => {
-                    self.groups = self.groups.checked_sub(1).ok_or_else(|| wrong("a group ends that is not open"))?;
+                    self.groups = self
+                        .groups
+                        .checked_sub(1)
+                        .ok_or_else(|| wrong("a group ends that is not open"))?;
                     self.out.push(')');
                 }
                 other => self.out.push(other),
@@ -179,7 +182,10 @@ impl Translation<'_> {
         let mut code = None;
         for _ in 0..3 {
             let digit = self.rest.peek().and_then(|digit| digit.to_digit(8));
-            let Some(next) = digit.map(|digit| code.unwrap_or(0) * 8 + digit).filter(|code| *code <= 0o377) else {
+            let Some(next) = digit
+                .map(|digit| code.unwrap_or(0) * 8 + digit)
+                .filter(|code| *code <= 0o377)
+            else {
                 break;
             };
             self.rest.next();

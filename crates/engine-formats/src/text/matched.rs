@@ -102,7 +102,11 @@ impl Matcher {
             let Some(found) = groups.iter().find_map(|group| captures.get(*group)) else {
                 continue;
             };
-            let found = if self.unquotes { unquoted(found.as_str()) } else { found.as_str() };
+            let found = if self.unquotes {
+                unquoted(found.as_str())
+            } else {
+                found.as_str()
+            };
             let appended = row.append(place, found, |column| append_value(column, found));
             if self.unmatched == Unmatched::Refuse {
                 appended?;
@@ -114,9 +118,17 @@ impl Matcher {
 
 /// GrokSerDe takes the quotes off a value that stands between two of them, and makes nothing of one quote.
 fn unquoted(value: &str) -> &str {
-    let inner = |quote: char| value.strip_prefix(quote).map(|rest| rest.strip_suffix(quote).unwrap_or(rest));
+    let inner = |quote: char| {
+        value
+            .strip_prefix(quote)
+            .map(|rest| rest.strip_suffix(quote).unwrap_or(rest))
+    };
     let quoted = |quote: char| value.starts_with(quote) && value.ends_with(quote);
-    ['"', '\''].into_iter().find(|quote| quoted(*quote)).and_then(inner).unwrap_or(value)
+    ['"', '\'']
+        .into_iter()
+        .find(|quote| quoted(*quote))
+        .and_then(inner)
+        .unwrap_or(value)
 }
 
 /// `pattern` is of the crate's own syntax.

@@ -107,7 +107,11 @@ impl Quoted {
             position += sign.len_utf16() + skipped.map_or(0, char::len_utf16);
             before = skipped.or(Some(sign));
         }
-        if in_quotes { Ok(()) } else { self.append(place, &field, row) }
+        if in_quotes {
+            Ok(())
+        } else {
+            self.append(place, &field, row)
+        }
     }
 
     fn append(&self, place: usize, text: &str, row: &mut Row<'_>) -> Result<(), Refusal> {

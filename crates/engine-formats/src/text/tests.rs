@@ -108,12 +108,18 @@ fn lines_in_other_character_sets() {
         ..Delimited::default()
     };
     let read = |charset, record: &[u8]| {
-        let mut decoder = TextDecoder::new(TextFormat::Delimited(format(charset)), schema(&[("a", "string"), ("b", "string")]))
-            .expect("a decoder");
+        let mut decoder = TextDecoder::new(
+            TextFormat::Delimited(format(charset)),
+            schema(&[("a", "string"), ("b", "string")]),
+        )
+        .expect("a decoder");
         let (batch, _) = decoder.decode(&[record]).expect("decodes");
         String::from_utf8(write_json_lines(&batch, JsonLines::default()).expect("writes")).expect("text")
     };
-    assert_eq!(read("ISO-8859-1", b"Stra\xdfe|\xfc"), "{\"a\":\"Straße\",\"b\":\"ü\"}\n");
+    assert_eq!(
+        read("ISO-8859-1", b"Stra\xdfe|\xfc"),
+        "{\"a\":\"Straße\",\"b\":\"ü\"}\n"
+    );
     // The second byte of a character may be the one of a bar.
     assert_eq!(read("SJIS", b"\x83\x7c|x"), "{\"a\":\"ポ\",\"b\":\"x\"}\n");
 }
@@ -150,7 +156,11 @@ fn values_as_hive_reads_them() {
         ("boolean", "1", "null"),
         ("date", "1986-01-01 anything is allowed here", "\"1986-01-01\""),
         ("date", "1", "null"),
-        ("timestamp", "2020-05-10 12:34:56.123456", "\"2020-05-10 12:34:56.123456\""),
+        (
+            "timestamp",
+            "2020-05-10 12:34:56.123456",
+            "\"2020-05-10 12:34:56.123456\"",
+        ),
         ("timestamp", "2020-05-10T12:34:56.1234", "\"2020-05-10 12:34:56.1234\""),
         ("timestamp", "1", "null"),
         ("timestamp", "1.5645e300", "null"),
@@ -158,8 +168,16 @@ fn values_as_hive_reads_them() {
         ("binary", "$value", "\"JHZhbHVl\""),
         ("binary", "_-8", "\"/+8=\""),
         ("map<string,bigint>", "keyOnly", "{\"keyOnly\":null}"),
-        ("map<int,string>", "1\u{3}a\u{2}x\u{3}b\u{2}3\u{3}\\N", "{\"1\":\"a\",\"3\":null}"),
-        ("struct<a:bigint,b:string,c:double>", "1\u{2}a\u{2}2\u{2}more", "{\"a\":1,\"b\":\"a\",\"c\":2.0}"),
+        (
+            "map<int,string>",
+            "1\u{3}a\u{2}x\u{3}b\u{2}3\u{3}\\N",
+            "{\"1\":\"a\",\"3\":null}",
+        ),
+        (
+            "struct<a:bigint,b:string,c:double>",
+            "1\u{2}a\u{2}2\u{2}more",
+            "{\"a\":1,\"b\":\"a\",\"c\":2.0}",
+        ),
         ("struct<a:bigint,b:string>", "", "{\"a\":null,\"b\":null}"),
         ("array<array<int>>", "1\u{3}2\u{2}3", "[[1,2],[3]]"),
     ] {
@@ -167,7 +185,11 @@ fn values_as_hive_reads_them() {
         let mut decoder = TextDecoder::new(format, schema(&[("v", hive)])).expect("a decoder");
         let (batch, _) = decoder.decode(&[text.as_bytes()]).expect("decodes");
         let line = write_json_lines(&batch, JsonLines { nulls: true }).expect("writes");
-        assert_eq!(String::from_utf8(line).expect("text"), format!("{{\"v\":{value}}}\n"), "{hive} {text:?}");
+        assert_eq!(
+            String::from_utf8(line).expect("text"),
+            format!("{{\"v\":{value}}}\n"),
+            "{hive} {text:?}"
+        );
     }
 }
 
@@ -222,7 +244,11 @@ fn fields_in_quotes() {
         };
         for (format, line, values) in [
             (Quoted::default(), line.to_owned(), values.to_owned()),
-            (other, signs(line), values.replace("\\\\", "~").replace("\\\"", "|").replace(',', "→")),
+            (
+                other,
+                signs(line),
+                values.replace("\\\\", "~").replace("\\\"", "|").replace(',', "→"),
+            ),
         ] {
             let columns = schema(&[("a", "string"), ("b", "string"), ("c", "string")]);
             let mut decoder = TextDecoder::new(TextFormat::Quoted(format), columns).expect("a decoder");
@@ -258,7 +284,13 @@ fn fields_in_quotes_of_other_types() {
         unix_times: true,
         ..Quoted::default()
     };
-    check(TextFormat::Quoted(athenas.clone()), &columns, &records, &expect, &[2, 3, 4, 5, 6]);
+    check(
+        TextFormat::Quoted(athenas.clone()),
+        &columns,
+        &records,
+        &expect,
+        &[2, 3, 4, 5, 6],
+    );
     let lenient = Quoted {
         invalid: Unmatched::Null,
         ..athenas
@@ -340,7 +372,11 @@ fn expressions_as_java_has_them() {
     let plain = TextFormat::Regex(regex(r"((a*)*)*b", false));
     let mut decoder = TextDecoder::new(plain, schema(&columns)).expect("a decoder");
     assert!(decoder.push("a".repeat(100_000).as_bytes()).is_err());
-    for pattern in ["(".repeat(100_000), "(?:a{1000}){1000}{1000}".to_owned(), "(?=a){9}".repeat(200_000)] {
+    for pattern in [
+        "(".repeat(100_000),
+        "(?:a{1000}){1000}{1000}".to_owned(),
+        "(?=a){9}".repeat(200_000),
+    ] {
         let decoder = TextDecoder::new(TextFormat::Regex(regex(&pattern, false)), schema(&columns));
         assert!(matches!(decoder, Err(FormatError::Pattern(_))), "{}", &pattern[..9]);
     }
@@ -459,7 +495,12 @@ fn grok_finds_in_records() {
         r#"{"REST":"b","text":"'a'","n":1,"word":"x"}"#,
     ];
     check(format(), &named, &records, &expect, &[2]);
-    let ordered = [("first", "string"), ("second", "int"), ("text", "string"), ("last", "string")];
+    let ordered = [
+        ("first", "string"),
+        ("second", "int"),
+        ("text", "string"),
+        ("last", "string"),
+    ];
     let expect = [
         r#"{"first":"one","second":2,"text":"three","last":"abc"}"#,
         r#"{"first":"x","second":1,"text":"","last":"a"}"#,

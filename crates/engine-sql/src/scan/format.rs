@@ -1,5 +1,7 @@
 //! How a table's files are to be read, by its SerDe.
 
+use std::sync::Arc;
+
 use engine_catalog::{StorageDescriptor, Table};
 use engine_formats::{
     Charset, Delimited, Delimiter, Grok, JsonOptions, Quoted, Regex, TextFormat as FieldFormat, Unmatched,
@@ -10,6 +12,14 @@ use crate::SqlError;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Format {
     Parquet,
+    Orc {
+        /// Whether columns are found by their places rather than by their names.
+        by_place: bool,
+    },
+    Avro {
+        /// A reader's schema.
+        schema: Option<Arc<str>>,
+    },
     Text(TextFormat),
 }
 
@@ -41,6 +51,23 @@ impl Format {
         let input = storage.input_format.as_deref().unwrap_or("").to_ascii_lowercase();
         if library.contains("parquet") || input.contains("parquet") {
             return Ok(Self::Parquet);
+        }
+        if library.contains("orcserde") {
+            // Amazon Athena User Guide, "Handle schema updates".
+            return Ok(Self::Orc {
+                by_place: properties.flag("orc.column.index.access", true),
+            });
+        }
+        if library.contains("avroserde") {
+            if properties.get("avro.schema.url").is_some() && properties.get("avro.schema.literal").is_none() {
+                // As with Athena.
+                return Err(SqlError::not_supported(
+                    "avro.schema.url; avro.schema.literal is supported instead",
+                ));
+            }
+            return Ok(Self::Avro {
+                schema: properties.get("avro.schema.literal").map(Arc::from),
+            });
         }
         let row = if library.contains("json") {
             RowFormat::Json {
@@ -94,11 +121,14 @@ impl<'t> Properties<'t> {
     fn get(&self, name: &str) -> Option<&'t str> {
         let of_storage = || self.storage.parameters.as_ref()?.get(name).map(String::as_str);
         let of_table = self.table.spec.parameter(name);
-        of_table.or_else(|| self.storage.serde_parameter(name)).or_else(of_storage)
+        of_table
+            .or_else(|| self.storage.serde_parameter(name))
+            .or_else(of_storage)
     }
 
     fn flag(&self, name: &str, default: bool) -> bool {
-        self.get(name).map_or(default, |value| value.eq_ignore_ascii_case("true"))
+        self.get(name)
+            .map_or(default, |value| value.eq_ignore_ascii_case("true"))
     }
 
     /// One that the SerDe cannot do without.
@@ -129,7 +159,9 @@ impl<'t> Properties<'t> {
             escape: self
                 .get("escape.delim")
                 .map(|sign| Delimiter::of_hive(sign).unwrap_or_else(|| b'\\'.into())),
-            null: self.get("serialization.null.format").map_or(defaults.null, str::to_owned),
+            null: self
+                .get("serialization.null.format")
+                .map_or(defaults.null, str::to_owned),
             last_takes_rest: self.flag("serialization.last.column.takes.rest", false),
             charset,
         })

@@ -193,7 +193,10 @@ mod tests {
                 assert_eq!(found, ["ab", "", "cde", last], "cut at {cut}: {text:?}");
             }
         }
-        assert_eq!(read(Lines::range(0, 9, 0), &["\u{feff}".as_bytes()]), Vec::<String>::new());
+        assert_eq!(
+            read(Lines::range(0, 9, 0), &["\u{feff}".as_bytes()]),
+            Vec::<String>::new()
+        );
         assert_eq!(read(Lines::range(0, 9, 0), &["\u{feff}\n".as_bytes()]), [""]);
     }
 
@@ -227,6 +230,9 @@ mod tests {
         let mut lines = Lines::whole("b/a.zst", 0).unwrap();
         lines.feed(Bytes::from_static(b"plain text"));
         let error = lines.next().unwrap_err().to_string();
-        assert!(error.contains("HIVE_CURSOR_ERROR: s3://b/a.zst: it is not zstd"), "{error}");
+        assert!(
+            error.contains("HIVE_CURSOR_ERROR: s3://b/a.zst: it is not zstd"),
+            "{error}"
+        );
     }
 }

@@ -1,11 +1,15 @@
 //! The catalog's tables as DataFusion scans them.
 
+mod avro;
+mod fit;
 mod format;
 mod lines;
 mod names;
+mod orc;
 mod partitions;
 mod rows;
-mod text_source;
+mod source;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +42,7 @@ use format::Format;
 use names::AnyCase;
 pub(crate) use partitions::check_value;
 use partitions::{ScanPartition, concerns_only};
-use text_source::TextSource;
+use source::{StreamFormat, StreamSource};
 
 /// The one store that holds every bucket; its paths begin with the bucket's name.
 pub(crate) const STORE_URL: &str = "catchment://objects/";
@@ -200,7 +204,16 @@ impl TableProvider for LakeTable {
                     ))));
                 }
                 let splittable = !files.iter().any(|file| Decompressor::is_for(&path(file)));
-                Arc::new(TextSource::new(format.clone(), self.schema.clone(), splittable))
+                let format = StreamFormat::Text(format.clone());
+                Arc::new(StreamSource::new(format, self.schema.clone(), splittable))
+            }
+            Format::Orc { by_place } => {
+                let format = StreamFormat::Orc { by_place: *by_place };
+                Arc::new(StreamSource::new(format, self.schema.clone(), true))
+            }
+            Format::Avro { schema } => {
+                let format = StreamFormat::Avro { schema: schema.clone() };
+                Arc::new(StreamSource::new(format, self.schema.clone(), false))
             }
         };
         let groups = FileGroup::new(files).split_files(state.config_options().execution.target_partitions);
