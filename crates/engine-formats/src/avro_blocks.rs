@@ -72,7 +72,7 @@ impl AvroBlocks {
         }
     }
 
-    /// Takes bytes when [`Self::columns`] or [`Self::next`] has asked for more.
+    /// Takes bytes when [`Self::columns`] or [`Self::next_batches`] has asked for more.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.fed.extend_from_slice(bytes);
     }
@@ -96,7 +96,7 @@ impl AvroBlocks {
     }
 
     /// The batches of the next blocks; `None` asks for more bytes, or is the end.
-    pub fn next(&mut self) -> Result<Option<FileBatches>, FormatError> {
+    pub fn next_batches(&mut self) -> Result<Option<FileBatches>, FormatError> {
         if self.header.is_none() {
             self.header = self.take_header()?;
         }
@@ -239,7 +239,7 @@ pub(crate) fn read_avro(data: &Bytes) -> Result<FileBatches, FormatError> {
     blocks.finish();
     blocks.columns()?;
     let schema = blocks.empty()?.schema().clone();
-    let batches = std::iter::from_fn(move || blocks.next().transpose()).flat_map(|batches| {
+    let batches = std::iter::from_fn(move || blocks.next_batches().transpose()).flat_map(|batches| {
         let (batches, error) = match batches {
             Ok(batches) => (Some(batches), None),
             Err(error) => (None, Some(Err(error))),
@@ -362,7 +362,7 @@ impl Weights {
                     Some("record") => {
                         let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
                         let types = fields.filter_map(|field| field.get("type"));
-                        let weightless = types.fold(true, |all, data_type| self.is_weightless(data_type) && all);
+                        let weightless = types.filter(|data_type| !self.is_weightless(data_type)).count() == 0;
                         *self.weightless.entry(name.to_owned()).or_default() |= weightless;
                         weightless
                     }
@@ -472,7 +472,7 @@ mod tests {
             if !project.is_empty() {
                 blocks.project(places);
             }
-            while let Some(batches) = blocks.next()? {
+            while let Some(batches) = blocks.next_batches()? {
                 for batch in batches {
                     let batch = batch?;
                     assert!(batch.num_rows() <= BATCH_ROWS);

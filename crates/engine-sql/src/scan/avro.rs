@@ -78,7 +78,7 @@ impl Reading {
             self.batches = self
                 .fed
                 .blocks
-                .next()
+                .next_batches()
                 .map_err(|error| unreadable(&self.fed.file, &error))?;
             match &self.batches {
                 Some(batches) => self.fit.check(batches.schema())?,
