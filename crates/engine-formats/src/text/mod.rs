@@ -15,7 +15,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
 pub use self::charset::Charset;
@@ -26,6 +26,7 @@ pub use self::json_lines::{JsonLines, write_json_lines};
 use self::matched::Matcher;
 pub use self::matched::{Regex, Unmatched};
 pub use self::quoted::{Quoted, write_quoted};
+use crate::decoding::{push_each, take_batch};
 use crate::{ColumnBuilder, FormatError, Mismatch, Refusal, Rejected};
 
 /// So much of a value stands in a message.
@@ -130,24 +131,12 @@ impl TextDecoder {
 
     /// The rows so far as a batch; the decoder is empty afterwards.
     pub fn finish(&mut self) -> Result<RecordBatch, FormatError> {
-        let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options);
-        batch.map_err(|error| FormatError::Encode(error.to_string()))
+        take_batch(&self.schema, &mut self.columns, std::mem::take(&mut self.rows))
     }
 
     /// The good ones of the records as a batch, in order, and the others with their reasons.
     pub fn decode(&mut self, records: &[&[u8]]) -> Result<(RecordBatch, Vec<Rejected>), FormatError> {
-        let mut rejected = Vec::new();
-        for (index, record) in records.iter().enumerate() {
-            if let Err(Refusal { malformed, message }) = self.push(record) {
-                rejected.push(Rejected {
-                    index,
-                    malformed,
-                    message,
-                });
-            }
-        }
+        let rejected = push_each(records, |record| self.push(record));
         Ok((self.finish()?, rejected))
     }
 }
