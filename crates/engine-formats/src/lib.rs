@@ -11,6 +11,8 @@ mod decoding;
 mod decompressor;
 mod error;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod json;
 mod kpl;
 mod orc;
