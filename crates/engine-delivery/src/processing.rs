@@ -1,7 +1,7 @@
 //! What is done to a record before it is sorted into a buffer: it is unpacked and taken apart.
 
 use bytes::Bytes;
-use engine_formats::{gunzip, log_messages};
+use engine_formats::{Compression, log_messages};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ impl Processing {
             let kind = ErrorType::Decompression;
             Err((record.clone(), kind, error.to_string()))
         };
-        let unpacked = match gunzip(&record, UNPACKED_BYTES_MAX) {
+        let unpacked = match Compression::Gzip.decompress(&record, UNPACKED_BYTES_MAX) {
             Ok(unpacked) => unpacked,
             Err(error) => return out.push(failed(error)),
         };

@@ -1,0 +1,587 @@
+//! Avro's object container files, block by block.
+//!
+//! The blocks are taken apart here, and their records are put into columns by the crate arrow-avro. Left to itself, that
+//! takes a file that is cut off for a whole one, does not look at the marks between blocks, unpacks blocks of any size,
+//! and goes round in circles where a block has more bytes than its records.
+//!
+//! Source: Apache Avro 1.12 Specification, "Object Container Files" and "Schema Resolution".
+
+use std::collections::HashMap;
+use std::io::Cursor;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use arrow_avro::compression::CompressionCodec;
+use arrow_avro::errors::AvroError;
+use arrow_avro::reader::{HeaderInfo, ReaderBuilder, read_header_info};
+use arrow_avro::schema::AvroSchema;
+use bytes::{Buf, Bytes, BytesMut};
+use serde_json::{Map, Value};
+
+use crate::FormatError;
+use crate::compression::Bounded;
+use crate::files::{BATCH_ROWS, FileBatches, FileFormat, damaged, guarded};
+use crate::snappy::read_raw;
+
+const MAGIC: &[u8] = b"Obj\x01";
+/// The schema and whatever else is said of a file.
+const HEADER_BYTES_MAX: usize = 16 << 20;
+/// A block, packed or not. Writers make blocks of 16 KiB to a few MiB.
+const BLOCK_BYTES_MAX: usize = 256 << 20;
+/// So many bytes of blocks become columns together, if they are there.
+const GROUP_BYTES: usize = 4 << 20;
+/// What stands between blocks.
+const MARK_BYTES: usize = 16;
+/// What stands behind data that Snappy has packed.
+const CHECKSUM_BYTES: usize = 4;
+
+/// Takes a file apart as its bytes come in.
+pub struct AvroBlocks {
+    fed: BytesMut,
+    ended: bool,
+    reader_schema: Option<String>,
+    header: Option<Header>,
+    /// Places among the columns.
+    projection: Option<Vec<usize>>,
+}
+
+struct Header {
+    info: HeaderInfo,
+    /// The reader's schema, if there is one.
+    reader: Option<AvroSchema>,
+    columns: Vec<String>,
+}
+
+/// The records of some blocks, one behind the other.
+struct Group {
+    records: Bounded,
+    count: u64,
+}
+
+impl AvroBlocks {
+    /// A reader's schema (`avro.schema.literal`) says which columns there are, and what stands for those that the file
+    /// does not have. Without one the columns are the file's own.
+    #[must_use]
+    pub fn new(reader_schema: Option<&str>) -> Self {
+        Self {
+            fed: BytesMut::new(),
+            ended: false,
+            reader_schema: reader_schema.map(str::to_owned),
+            header: None,
+            projection: None,
+        }
+    }
+
+    /// Takes bytes when [`Self::columns`] or [`Self::next_batches`] has asked for more.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.fed.extend_from_slice(bytes);
+    }
+
+    /// No more bytes come.
+    pub fn finish(&mut self) {
+        self.ended = true;
+    }
+
+    /// The columns' names; `None` asks for more bytes.
+    pub fn columns(&mut self) -> Result<Option<&[String]>, FormatError> {
+        if self.header.is_none() {
+            self.header = self.take_header()?;
+        }
+        Ok(self.header.as_ref().map(|header| header.columns.as_slice()))
+    }
+
+    /// Only these of the columns are wanted, in this order.
+    pub fn project(&mut self, columns: Vec<usize>) {
+        self.projection = Some(columns);
+    }
+
+    /// The batches of the next blocks; `None` asks for more bytes, or is the end.
+    pub fn next_batches(&mut self) -> Result<Option<FileBatches>, FormatError> {
+        if self.header.is_none() {
+            self.header = self.take_header()?;
+        }
+        let Some(header) = &self.header else {
+            return Ok(None);
+        };
+        let Some(group) = next_group(&mut self.fed, &header.info, self.ended)? else {
+            return Ok(None);
+        };
+        header.batches(group, self.projection.as_deref()).map(Some)
+    }
+
+    /// Batches of a file without rows, to know its columns by.
+    fn empty(&self) -> Result<FileBatches, FormatError> {
+        let nothing = Group {
+            records: Bounded::new(0),
+            count: 0,
+        };
+        let header = self.header.as_ref().ok_or_else(|| wrong(&"its header is cut off"))?;
+        header.batches(nothing, self.projection.as_deref())
+    }
+
+    fn take_header(&mut self) -> Result<Option<Header>, FormatError> {
+        let read = guarded(FileFormat::Avro, || Ok(read_header_info(self.fed.as_ref())))?;
+        let info = match read {
+            Ok(info) => info,
+            Err(AvroError::EOF(_)) if !self.ended && self.fed.len() <= HEADER_BYTES_MAX => return Ok(None),
+            Err(error) => return Err(wrong(&error)),
+        };
+        self.fed.advance(info.header_len() as usize);
+        let writer = record(&info.writer_schema().map_err(|error| wrong(&error))?.json_string)?;
+        let reader = match &self.reader_schema {
+            Some(reader) => {
+                let mut reader = record(reader)?;
+                // To Avro's own readers the names of the two records do not matter.
+                for part in ["name", "namespace"] {
+                    match writer.get(part) {
+                        Some(value) => reader.insert(part.to_owned(), value.clone()),
+                        None => reader.remove(part),
+                    };
+                }
+                Some(reader)
+            }
+            None => None,
+        };
+        let fields = reader
+            .as_ref()
+            .unwrap_or(&writer)
+            .get("fields")
+            .and_then(Value::as_array);
+        let name = |field: &Value| field.get("name").and_then(Value::as_str).map(str::to_owned);
+        let columns = fields.into_iter().flatten().map(name).collect::<Option<_>>();
+        Ok(Some(Header {
+            columns: columns.ok_or_else(|| wrong(&"a field has no name"))?,
+            reader: reader.map(|reader| AvroSchema::new(Value::Object(reader).to_string())),
+            info,
+        }))
+    }
+}
+
+impl Header {
+    /// The records go to the crate as the one block of a file that is not compressed, to become one batch: the crate
+    /// stops when that is full, and does not look whether there are bytes left.
+    fn batches(&self, group: Group, projection: Option<&[usize]>) -> Result<FileBatches, FormatError> {
+        let schema = self.info.writer_schema().map_err(|error| wrong(&error))?.json_string;
+        let records = group.records.into_bytes();
+        // A record takes a byte at least, unless it has nothing in it.
+        let rows = usize::try_from(group.count).ok().filter(|rows| *rows <= records.len());
+        let rows = rows.ok_or_else(|| wrong(&"a block has fewer records than it says"))?;
+        let mut file = Vec::with_capacity(schema.len() + records.len() + 128);
+        file.extend_from_slice(MAGIC);
+        put_number(1, &mut file);
+        for text in ["avro.schema", &schema] {
+            put_number(text.len() as i64, &mut file);
+            file.extend_from_slice(text.as_bytes());
+        }
+        put_number(0, &mut file);
+        file.extend_from_slice(&self.info.sync());
+        if !records.is_empty() {
+            put_number(rows as i64, &mut file);
+            put_number(records.len() as i64, &mut file);
+            file.extend_from_slice(&records);
+            file.extend_from_slice(&self.info.sync());
+        }
+        let mut builder = ReaderBuilder::new().with_batch_size(rows.max(1));
+        if let Some(reader) = &self.reader {
+            builder = builder.with_reader_schema(reader.clone());
+        }
+        if let Some(projection) = projection {
+            builder = builder.with_projection(projection.to_vec());
+        }
+        guarded(FileFormat::Avro, || {
+            let reader = builder
+                .build(Cursor::new(Bytes::from(file)))
+                .map_err(|error| wrong(&error))?;
+            let schema = reader.schema();
+            let batches = Rows {
+                reader: Box::new(reader),
+                batch: None,
+                rows_left: rows,
+            };
+            Ok(FileBatches::new(FileFormat::Avro, schema, Box::new(batches)))
+        })
+    }
+}
+
+/// One batch of so many rows, in parts.
+struct Rows {
+    reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
+    batch: Option<RecordBatch>,
+    rows_left: usize,
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rows_left == 0 {
+            return None;
+        }
+        let batch = match self.batch.take().map(Ok).or_else(|| self.reader.next()) {
+            Some(Ok(batch)) if batch.num_rows() == self.rows_left => batch,
+            Some(Err(error)) => return Some(Err(error)),
+            _ => {
+                let why = "a block has other records than it says".to_owned();
+                return Some(Err(ArrowError::ParseError(why)));
+            }
+        };
+        let rows = self.rows_left.min(BATCH_ROWS);
+        self.rows_left -= rows;
+        self.batch = Some(batch.slice(rows, self.rows_left));
+        Some(Ok(batch.slice(0, rows)))
+    }
+}
+
+/// All of a file.
+pub(crate) fn read_avro(data: &Bytes) -> Result<FileBatches, FormatError> {
+    let mut blocks = AvroBlocks::new(None);
+    blocks.feed(data);
+    blocks.finish();
+    blocks.columns()?;
+    let schema = blocks.empty()?.schema().clone();
+    let batches = std::iter::from_fn(move || blocks.next_batches().transpose()).flat_map(|batches| {
+        let (batches, error) = match batches {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        batches.into_iter().flatten().chain(error)
+    });
+    let batches = batches.map(|batch| batch.map_err(|error| ArrowError::ExternalError(Box::new(error))));
+    Ok(FileBatches::new(FileFormat::Avro, schema, Box::new(batches)))
+}
+
+/// Whole blocks out of what was fed, `None` where there is not even one.
+fn next_group(fed: &mut BytesMut, info: &HeaderInfo, ended: bool) -> Result<Option<Group>, FormatError> {
+    let codec = info.compression().map_err(|error| wrong(&error))?;
+    let mut group = Group {
+        records: Bounded::new(BLOCK_BYTES_MAX + GROUP_BYTES),
+        count: 0,
+    };
+    let mut blocks = 0;
+    while group.records.len() < GROUP_BYTES {
+        let Some((count, packed)) = next_block(fed, info.sync())? else {
+            if ended && !fed.is_empty() {
+                return Err(wrong(&"a block is cut off"));
+            }
+            break;
+        };
+        unpack(codec, &packed, &mut group.records)?;
+        group.count = group.count.saturating_add(count);
+        blocks += 1;
+    }
+    Ok((blocks > 0).then_some(group))
+}
+
+/// How many records a block has, and its data, once it is all there.
+fn next_block(fed: &mut BytesMut, mark: [u8; MARK_BYTES]) -> Result<Option<(u64, Bytes)>, FormatError> {
+    let mut rest = fed.as_ref();
+    let (Some(count), Some(bytes)) = (number(&mut rest)?, number(&mut rest)?) else {
+        return Ok(None);
+    };
+    let (Ok(count), Ok(bytes)) = (u64::try_from(count), usize::try_from(bytes)) else {
+        return Err(wrong(&"a block has less than no records or bytes"));
+    };
+    if bytes > BLOCK_BYTES_MAX {
+        return Err(FormatError::TooLarge(BLOCK_BYTES_MAX));
+    }
+    if rest.len() < bytes + MARK_BYTES {
+        return Ok(None);
+    }
+    fed.advance(fed.len() - rest.len());
+    let packed = fed.split_to(bytes).freeze();
+    if fed.split_to(MARK_BYTES) != mark.as_slice() {
+        return Err(wrong(&"a block does not end with the file's mark"));
+    }
+    Ok(Some((count, packed)))
+}
+
+fn unpack(codec: Option<CompressionCodec>, packed: &[u8], records: &mut Bounded) -> Result<(), FormatError> {
+    match codec {
+        None => records.extend(packed),
+        Some(CompressionCodec::Deflate) => records.read(flate2::bufread::DeflateDecoder::new(packed), "deflate"),
+        Some(CompressionCodec::Bzip2) => records.read(bzip2::bufread::BzDecoder::new(packed), "bzip2"),
+        Some(CompressionCodec::ZStandard) => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(packed);
+            records.read(decoder.map_err(|error| wrong(&error))?, "zstd")
+        }
+        Some(CompressionCodec::Snappy) => {
+            let (packed, checksum) = packed
+                .split_last_chunk::<CHECKSUM_BYTES>()
+                .ok_or_else(|| wrong(&"a block has no checksum"))?;
+            let begin = records.len();
+            read_raw(packed, records)?;
+            let mut found = flate2::Crc::new();
+            found.update(records.from(begin));
+            if found.sum() != u32::from_be_bytes(*checksum) {
+                return Err(wrong(&"a block has another checksum than it says"));
+            }
+            Ok(())
+        }
+        Some(other) => Err(wrong(&format!("its compression, {other:?}, cannot be read"))),
+    }
+}
+
+/// A schema that is a record.
+fn record(schema: &str) -> Result<Map<String, Value>, FormatError> {
+    let schema: Value = serde_json::from_str(schema).map_err(|error| wrong(&format!("its schema is none: {error}")))?;
+    let mut weights = Weights::default();
+    weights.is_weightless(&schema);
+    if weights.weightless_items {
+        return Err(wrong(&"it has arrays whose items take no bytes"));
+    }
+    match schema {
+        Value::Object(record) if record.get("type").and_then(Value::as_str) == Some("record") => Ok(record),
+        _ => Err(wrong(&"its schema is no record")),
+    }
+}
+
+/// Which types take no bytes. A few bytes could say that an array has any number of them.
+#[derive(Default)]
+struct Weights {
+    /// Of named types, by the last part of their names.
+    weightless: HashMap<String, bool>,
+    weightless_items: bool,
+}
+
+impl Weights {
+    fn is_weightless(&mut self, schema: &Value) -> bool {
+        match schema {
+            Value::String(name) => name == "null" || self.weightless.get(last_part(name)).copied().unwrap_or(false),
+            // A union has the number of its branch before it.
+            Value::Array(branches) => {
+                branches.iter().for_each(|branch| _ = self.is_weightless(branch));
+                false
+            }
+            Value::Object(object) => {
+                let name = object
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .map(last_part)
+                    .unwrap_or_default();
+                match object.get("type").and_then(Value::as_str) {
+                    Some("record") => {
+                        let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
+                        let types = fields.filter_map(|field| field.get("type"));
+                        let weightless = types.filter(|data_type| !self.is_weightless(data_type)).count() == 0;
+                        *self.weightless.entry(name.to_owned()).or_default() |= weightless;
+                        weightless
+                    }
+                    Some("array") => {
+                        let items = object.get("items").is_some_and(|items| self.is_weightless(items));
+                        self.weightless_items |= items;
+                        false
+                    }
+                    Some("map") => {
+                        object.get("values").map(|values| self.is_weightless(values));
+                        false
+                    }
+                    Some("fixed") => {
+                        let weightless = object.get("size").and_then(Value::as_u64) == Some(0);
+                        *self.weightless.entry(name.to_owned()).or_default() |= weightless;
+                        weightless
+                    }
+                    _ => object
+                        .get("type")
+                        .is_some_and(|data_type| self.is_weightless(data_type)),
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// A number in groups of seven bits, the lowest first, whose lowest bit is its sign; `None` where it is cut off.
+fn number(bytes: &mut &[u8]) -> Result<Option<i64>, FormatError> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let Some((byte, rest)) = bytes.split_first() else {
+            return Ok(None);
+        };
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(Some((value >> 1) as i64 ^ -((value & 1) as i64)));
+        }
+    }
+    Err(wrong(&"a number is too long"))
+}
+
+fn put_number(value: i64, out: &mut Vec<u8>) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+fn wrong(why: &dyn std::fmt::Display) -> FormatError {
+    damaged(FileFormat::Avro, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::{AvroCompression, JsonLines, write_avro, write_json_lines};
+
+    const ALL: [AvroCompression; 5] = [
+        AvroCompression::None,
+        AvroCompression::Deflate,
+        AvroCompression::Snappy,
+        AvroCompression::Zstd,
+        AvroCompression::Bzip2,
+    ];
+
+    /// Three blocks of rows that count on.
+    fn file(compression: AvroCompression) -> Vec<u8> {
+        let schema = Schema::new(vec![
+            Field::new("n", DataType::Int32, false),
+            Field::new("Text", DataType::Utf8, true),
+        ]);
+        let batches = [0..3_000, 3_000..12_000, 12_000..12_001].map(|rows: std::ops::Range<i32>| {
+            let texts = rows.clone().map(|n| (n % 7 > 0).then(|| format!("row {n}")));
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(Int32Array::from_iter_values(rows.clone())),
+                Arc::new(texts.collect::<StringArray>()),
+            ];
+            RecordBatch::try_new(Arc::new(schema.clone()), columns).expect("a batch")
+        });
+        write_avro(&schema, &batches, compression).expect("writes")
+    }
+
+    /// The rows as JSON, from pieces of so many bytes.
+    fn read(mut blocks: AvroBlocks, file: &[u8], piece_bytes: usize, project: &[&str]) -> Result<String, FormatError> {
+        let mut out = Vec::new();
+        let mut drain = |blocks: &mut AvroBlocks| {
+            let Some(columns) = blocks.columns()? else {
+                return Ok(());
+            };
+            let places = project
+                .iter()
+                .filter_map(|name| columns.iter().position(|column| column == name));
+            let places: Vec<usize> = places.collect();
+            if !project.is_empty() {
+                blocks.project(places);
+            }
+            while let Some(batches) = blocks.next_batches()? {
+                for batch in batches {
+                    let batch = batch?;
+                    assert!(batch.num_rows() <= BATCH_ROWS);
+                    out.extend(write_json_lines(&batch, JsonLines::default())?);
+                }
+            }
+            Ok::<_, FormatError>(())
+        };
+        for piece in file.chunks(piece_bytes) {
+            blocks.feed(piece);
+            drain(&mut blocks)?;
+        }
+        blocks.finish();
+        drain(&mut blocks)?;
+        Ok(String::from_utf8(out).expect("text"))
+    }
+
+    fn rows(row: impl Fn(i32) -> String) -> String {
+        (0..12_001).map(|n| row(n) + "\n").collect()
+    }
+
+    #[test]
+    fn pieces_of_any_size() {
+        let expect = rows(|n| match n % 7 {
+            0 => format!(r#"{{"n":{n}}}"#),
+            _ => format!(r#"{{"n":{n},"Text":"row {n}"}}"#),
+        });
+        for compression in ALL {
+            let file = file(compression);
+            for piece_bytes in [100, 5_000, file.len()] {
+                let found = read(AvroBlocks::new(None), &file, piece_bytes, &[]).expect("reads");
+                assert!(found == expect, "{compression:?} {piece_bytes}");
+            }
+            for cut in [0, 3, 40, file.len() / 2, file.len() - 1] {
+                let refused = read(AvroBlocks::new(None), &file[..cut], 1_000, &[]);
+                assert!(matches!(refused, Err(FormatError::Decode(_))), "{compression:?} {cut}");
+            }
+            let mut other_mark = file.clone();
+            *other_mark.last_mut().expect("a byte") ^= 1;
+            assert!(read(AvroBlocks::new(None), &other_mark, 1_000, &[]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_reader_has_its_own_schema() {
+        let literal = r#"{"type": "record", "name": "Other", "namespace": "x.y", "fields": [
+            {"name": "new", "type": ["null", "string"], "default": null},
+            {"name": "level", "type": "string", "default": "low"},
+            {"name": "n", "type": ["null", "double"], "default": null}]}"#;
+        let file = file(AvroCompression::Deflate);
+        let found = read(AvroBlocks::new(Some(literal)), &file, 1_000, &[]).expect("reads");
+        assert!(found == rows(|n| format!(r#"{{"level":"low","n":{n}.0}}"#)));
+        let found = read(AvroBlocks::new(Some(literal)), &file, 1_000, &["n", "new"]).expect("reads");
+        assert!(found == rows(|n| format!(r#"{{"n":{n}.0}}"#)));
+        for literal in ["", "{}", "\"int\"", &literal.replace(", \"default\": \"low\"", "")] {
+            let refused = read(AvroBlocks::new(Some(literal)), &file, 1_000, &[]);
+            assert!(matches!(refused, Err(FormatError::Decode(_))), "{literal}");
+        }
+    }
+
+    /// A file of one block.
+    fn made(schema: &str, count: i64, records: &[u8]) -> Vec<u8> {
+        let mut file = MAGIC.to_vec();
+        put_number(1, &mut file);
+        for text in ["avro.schema", schema] {
+            put_number(text.len() as i64, &mut file);
+            file.extend_from_slice(text.as_bytes());
+        }
+        file.extend_from_slice(&[0; 1 + MARK_BYTES]);
+        put_number(count, &mut file);
+        put_number(records.len() as i64, &mut file);
+        file.extend_from_slice(records);
+        file.extend_from_slice(&[0; MARK_BYTES]);
+        file
+    }
+
+    #[test]
+    fn what_says_more_than_it_has_ends() {
+        let record = |fields: &str| format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
+        let number = record(r#"{"name": "n", "type": "long"}"#);
+        let read = |file: &[u8]| read(AvroBlocks::new(None), file, 1_000, &[]);
+        assert_eq!(
+            read(&made(&number, 2, &[2, 4])).expect("reads"),
+            "{\"n\":1}\n{\"n\":2}\n"
+        );
+        // Bytes behind the records are passed over.
+        assert_eq!(read(&made(&number, 1, &[2, 4])).expect("reads"), "{\"n\":1}\n");
+        let endless = record(r#"{"name": "l", "type": {"type": "array", "items": "null"}}"#);
+        let named = r#"{"name": "a", "type": {"type": "record", "name": "x.Nothing", "fields": []}},
+            {"name": "l", "type": ["null", {"type": "array", "items": "Nothing"}]}"#;
+        let nothing = record(r#"{"name": "l", "type": "null"}"#);
+        for file in [
+            made(&number, 3, &[2, 4]),
+            made(&number, -1, &[2, 4]),
+            made(&number, i64::MAX, &[2, 4]),
+            made(&endless, 1, &[254, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0]),
+            made(
+                &record(named),
+                1,
+                &[2, 254, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0],
+            ),
+            made(&nothing, i64::MAX, &[]),
+            made(&nothing, 5, &[]),
+        ] {
+            assert!(matches!(read(&file), Err(FormatError::Decode(_))), "{file:?}");
+        }
+        let mut long = made(&number, 1, &[]);
+        let at = long.len() - MARK_BYTES - 1;
+        long.splice(at.., [254, 255, 255, 255, 255, 1]);
+        assert!(matches!(read(&long), Err(FormatError::TooLarge(_))));
+    }
+}
