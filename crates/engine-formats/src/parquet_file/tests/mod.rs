@@ -1,5 +1,7 @@
 //! What the files are like inside; whether others can read them is for the tests with DuckDB and PyArrow.
 
+mod bounds;
+mod limits;
 mod properties;
 
 use std::sync::Arc;
