@@ -188,7 +188,10 @@ fn pyarrow_and_duckdb_read_what_was_written() {
         to_arrow(&path(seed, "truth"), &case);
     }
     let filtered = python::run(&python, READ, directory.path());
-    assert!(filtered.trim().parse::<u64>().expect("a number") > 20 * CASES, "{filtered}");
+    assert!(
+        filtered.trim().parse::<u64>().expect("a number") > 20 * CASES,
+        "{filtered}"
+    );
     for seed in 0..CASES {
         let case = case(seed);
         let written = rows(&case.batches);

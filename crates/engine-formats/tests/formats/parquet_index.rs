@@ -66,12 +66,7 @@ fn next_rows(reader: &mut ColumnReader, rows: usize) -> (Vec<Key>, i64) {
         let (mut read, mut slots) = (0, 0);
         while read < rows {
             let (records, _, levels) = reader
-                .read_records(
-                    rows - read,
-                    Some(&mut definition),
-                    Some(&mut repetition),
-                    &mut values,
-                )
+                .read_records(rows - read, Some(&mut definition), Some(&mut repetition), &mut values)
                 .expect("reads");
             assert!(records > 0, "{read} of {rows} rows");
             read += records;
@@ -104,7 +99,10 @@ fn pages(index: &ColumnIndexMetaData) -> Option<(BoundaryOrder, Vec<Page>)> {
             let page = |at: usize| Page {
                 is_null: $index.is_null_page(at),
                 nulls: $index.null_count(at).expect("a count"),
-                bounds: $index.min_value(at).zip($index.max_value(at)).map(|(least, most)| ($key(least), $key(most))),
+                bounds: $index
+                    .min_value(at)
+                    .zip($index.max_value(at))
+                    .map(|(least, most)| ($key(least), $key(most))),
             };
             (0..$index.num_pages() as usize).map(page).collect()
         }};
@@ -143,8 +141,14 @@ fn check_bounds(told: Option<&(Key, Key)>, values: &[Key], what: &str) {
         assert!(long(&most), "{what}: no bounds of {least:?} to {most:?}");
         return;
     };
-    assert!(*lower <= least && (long(&least) || *lower == least), "{what}: {lower:?} for {least:?}");
-    assert!(*upper >= most && (long(&most) || *upper == most), "{what}: {upper:?} for {most:?}");
+    assert!(
+        *lower <= least && (long(&least) || *lower == least),
+        "{what}: {lower:?} for {least:?}"
+    );
+    assert!(
+        *upper >= most && (long(&most) || *upper == most),
+        "{what}: {upper:?} for {most:?}"
+    );
     // Whoever looks for a zero may compare its sign too.
     let bits = |key: &Key| matches!(key, Key::Real(zero) if *zero == 0.0).then(|| key.clone());
     if let Some(Key::Real(zero)) = bits(lower) {
@@ -172,7 +176,10 @@ fn statistics(chunk: &ColumnChunkMetaData) -> (Option<(Key, Key)>, u64) {
     let statistics = chunk.statistics().expect("statistics");
     assert!(!statistics.is_min_max_deprecated() || statistics.min_bytes_opt().is_none());
     // Readers differ in what they make of a lower bound without an upper one.
-    assert_eq!(statistics.min_bytes_opt().is_some(), statistics.max_bytes_opt().is_some());
+    assert_eq!(
+        statistics.min_bytes_opt().is_some(),
+        statistics.max_bytes_opt().is_some()
+    );
     let key = |bytes: &[u8]| {
         let number = || i64::from_le_bytes(std::array::from_fn(|at| bytes.get(at).copied().unwrap_or(0)));
         match chunk.column_type() {
@@ -267,7 +274,11 @@ fn check_places(
         .map(|page| page.expect("a page"))
         .collect();
     let dictionaries = pages.iter().filter(|page| page.is_dictionary_page()).count();
-    assert_eq!(dictionaries, usize::from(chunk.dictionary_page_offset().is_some()), "{what}");
+    assert_eq!(
+        dictionaries,
+        usize::from(chunk.dictionary_page_offset().is_some()),
+        "{what}"
+    );
     assert!(pages.iter().skip(1).all(|page| page.is_data_page()), "{what}");
     let told = chunk.page_encoding_stats().expect("counts of pages");
     for page in &pages {
