@@ -10,6 +10,7 @@ mod interner;
 mod leaf;
 mod levels;
 mod sample;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -19,7 +20,6 @@ use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion as ParquetVersion};
 use parquet::file::writer::SerializedFileWriter;
@@ -116,7 +116,7 @@ impl ParquetFile {
             .set_writer_version(version)
             .set_created_by(concat!("catchment version ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
-        let columns = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
+        let columns = schema::of_arrow(&schema).map_err(encode)?;
         if columns.num_columns() == 0 {
             return Err(FormatError::Encode("Parquet has no rows without columns".to_owned()));
         }
