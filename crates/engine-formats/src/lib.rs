@@ -1,5 +1,5 @@
-//! Record formats: JSON to Arrow columns, Arrow batches to Parquet and ORC files, compression of text, and the way from
-//! Hive's types to Arrow's.
+//! Record formats: JSON and text to Arrow columns, Arrow batches to Parquet, ORC, Avro and text, and such files back;
+//! compression, and the way from Hive's types to Arrow's.
 
 mod arrow_types;
 mod avro_blocks;

@@ -6,7 +6,7 @@ use arrow::datatypes::Schema;
 use fancy_regex::RegexBuilder;
 
 use super::{Grok, Row, append_value, java, text};
-use crate::{FormatError, Refusal};
+use crate::{ColumnBuilder, FormatError, Refusal};
 
 /// A pattern may go back and forth so often at one record. Expressions without look-around and back references never
 /// do.
@@ -107,7 +107,14 @@ impl Matcher {
             } else {
                 found.as_str()
             };
-            let appended = row.append(place, found, |column| append_value(column, found));
+            let appended = row.append(place, found, |column| match column {
+                // The SerDes take anything else for false.
+                ColumnBuilder::Boolean(values) if self.unmatched == Unmatched::Null => {
+                    values.push(found.eq_ignore_ascii_case("true"));
+                    Ok(())
+                }
+                other => append_value(other, found),
+            });
             if self.unmatched == Unmatched::Refuse {
                 appended?;
             }

@@ -336,6 +336,18 @@ fn groups_of_an_expression() {
     };
     check(regex(Unmatched::Null), &columns, &records, &[first, "{}", last], &[]);
     check(regex(Unmatched::Refuse), &columns, &records, &[first], &[1, 2]);
+    let columns = [("b", "boolean"), ("n", "int")];
+    let flags = |unmatched| {
+        TextFormat::Regex(Regex {
+            pattern: "([^,]*),([^,]*),?".to_owned(),
+            case_insensitive: false,
+            unmatched,
+        })
+    };
+    let records = ["tRuE,1", "yes,+2,", "1, 3", ",4,5"];
+    let nulls = [r#"{"b":true,"n":1}"#, r#"{"b":false,"n":2}"#, r#"{"b":false}"#, "{}"];
+    check(flags(Unmatched::Null), &columns, &records, &nulls, &[]);
+    check(flags(Unmatched::Refuse), &columns, &records, &nulls[..1], &[1, 2, 3]);
 }
 
 #[test]
