@@ -36,7 +36,7 @@ pub(crate) fn case(seed: u64) -> Case {
     fields.extend(random.fields().iter().cloned());
     let schema = Arc::new(Schema::new(fields));
     let sizes: &[usize] = match seed {
-        _ if seed.is_multiple_of(16) => &[10_000],
+        _ if seed.is_multiple_of(16) => &[4_000],
         _ => &[0, 1, 17, 600, 3_000],
     };
     let mut first = 0;
@@ -208,7 +208,7 @@ for source in sorted(pathlib.Path(sys.argv[1]).glob('*.truth')):
                     ('>', known > one, other > arrow), ('>=', known >= one, other >= arrow),
                 ]:
                     checks.append((f'{name} {sign} {value!r}', in_duck, in_arrow))
-            for what, in_duck, in_arrow in checks:
+            for what, in_duck, in_arrow in dice.sample(checks, min(12, len(checks))):
                 def rows(relation):
                     return relation.filter(in_duck).aggregate('count(row), sum(hash(row)::HUGEINT)').fetchone()
                 expect = rows(duck.table('truth'))
@@ -233,10 +233,8 @@ fn pyarrow_and_duckdb_read_what_was_written() {
         to_arrow(&path(seed, "truth"), &case);
     }
     let filtered = python::run(&python, READ, directory.path());
-    assert!(
-        filtered.trim().parse::<u64>().expect("a number") > 20 * CASES,
-        "{filtered}"
-    );
+    let count: u64 = filtered.trim().parse().expect(&filtered);
+    assert!(count > 10 * CASES, "{count}");
     for seed in 0..CASES {
         let case = case(seed);
         let written = rows(&case.batches);
