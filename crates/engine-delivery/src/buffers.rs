@@ -126,7 +126,7 @@ impl<'b> Held<'b> {
         let reason = self.reason.unwrap_or_default();
         out.extend_from_slice(&(self.data.len() as u32).to_le_bytes());
         out.extend_from_slice(&(reason.len() as u32).to_le_bytes());
-        out.extend_from_slice(&(self.partition_key.len() as u16).to_le_bytes());
+        out.extend_from_slice(&(self.partition_key.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.piece.to_le_bytes());
         out.extend_from_slice(&self.offset.to_le_bytes());
         out.extend_from_slice(&self.arrival_ms.to_le_bytes());
@@ -143,7 +143,7 @@ impl<'b> Held<'b> {
         let (piece, rest) = rest.split_first_chunk()?;
         let (offset, rest) = rest.split_first_chunk()?;
         let (arrival_ms, rest) = rest.split_first_chunk()?;
-        let (partition_key, rest) = rest.split_at_checked(u16::from_le_bytes(*key_bytes) as usize)?;
+        let (partition_key, rest) = rest.split_at_checked(u32::from_le_bytes(*key_bytes) as usize)?;
         let (data, rest) = rest.split_at_checked(u32::from_le_bytes(*data_bytes) as usize)?;
         let (reason, rest) = rest.split_at_checked(u32::from_le_bytes(*reason_bytes) as usize)?;
         let held = Self {
@@ -467,7 +467,7 @@ mod tests {
 
     #[test]
     fn records_heads_keys_and_reasons_take_room_until_the_buffer_ends() {
-        const HEAD_BYTES: usize = 30;
+        const HEAD_BYTES: usize = 32;
         let room = Room::new(6_000);
         let mut buffers = Buffers::new(room.clone(), 0);
         for offset in 0..100 {

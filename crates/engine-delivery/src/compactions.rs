@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine_lake::{DeltaTable, LakeError};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::DeliveryParts;
@@ -12,9 +13,23 @@ use crate::DeliveryParts;
 /// A table is looked at again after so many commits.
 const COMMITS_BETWEEN: u32 = 32;
 
-/// What one delivery stream has under way, by the table's location.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Compactions(Arc<Mutex<HashMap<String, Pace>>>);
+/// What is under way, for all delivery streams.
+#[derive(Debug, Clone)]
+pub(crate) struct Compactions {
+    /// By the table's location.
+    paces: Arc<Mutex<HashMap<String, Pace>>>,
+    /// One at a time, as each has a whole file in memory.
+    turn: Arc<Semaphore>,
+}
+
+impl Default for Compactions {
+    fn default() -> Self {
+        Self {
+            paces: Arc::default(),
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Pace {
@@ -26,7 +41,7 @@ impl Compactions {
     /// Counts a commit to a table, and compacts it when it is time; at the first commit too, as nobody knows what was
     /// left to do when the server ended.
     pub(crate) fn note_commit(&self, parts: &DeliveryParts, location: &str, table: DeltaTable, target_bytes: u64) {
-        let mut paces = self.0.lock();
+        let mut paces = self.paces.lock();
         let pace = paces.entry(location.to_owned()).or_insert(Pace {
             commits: COMMITS_BETWEEN - 1,
             running: None,
@@ -37,9 +52,10 @@ impl Compactions {
             return;
         }
         let (tasks, stopping) = (parts.tasks.clone(), parts.tasks.stopping().clone());
-        let location = location.to_owned();
+        let (location, turn) = (location.to_owned(), self.turn.clone());
         let running = parts.tasks.spawn(async move {
             let work = async {
+                let _turn = turn.acquire().await;
                 let compacted = table.compact(&tasks, target_bytes).await?;
                 Ok::<_, LakeError>((compacted, table.clean().await?))
             };

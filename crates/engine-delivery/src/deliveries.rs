@@ -18,8 +18,10 @@ use tokio::sync::Mutex;
 use crate::DeliveryError;
 use crate::buffers::Room;
 use crate::checkpoint;
+use crate::compactions::Compactions;
 use crate::line::in_force;
 use crate::spec::{Delivery, DeliverySpec, Destination, Role, Source};
+use crate::worker::Commons;
 use crate::worker::{DeliveryStatus, Worker};
 
 const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/streams");
@@ -75,7 +77,7 @@ pub struct Deliveries(Arc<Inner>);
 
 struct Inner {
     parts: DeliveryParts,
-    room: Room,
+    commons: Commons,
     running: RwLock<HashMap<(Scope, String), Running>>,
     /// Changes to the set are made one at a time.
     changing: Mutex<()>,
@@ -95,7 +97,10 @@ impl Deliveries {
             .meta
             .read(|snapshot| snapshot.scan(&DELIVERIES, &(), None, usize::MAX))?;
         let inner = Inner {
-            room: Room::new(BUFFERED_BYTES_MAX),
+            commons: Commons {
+                room: Room::new(BUFFERED_BYTES_MAX),
+                compactions: Compactions::default(),
+            },
             parts,
             running: RwLock::default(),
             changing: Mutex::new(()),
@@ -127,7 +132,7 @@ impl Deliveries {
             Source::DirectPut => self.0.parts.streams.get(&own_stream(&delivery)),
             Source::Stream { .. } => None,
         };
-        let worker = Worker::start(self.0.parts.clone(), self.0.room.clone(), &delivery)?;
+        let worker = Worker::start(self.0.parts.clone(), self.0.commons.clone(), &delivery)?;
         Ok(Running { delivery, own, worker })
     }
 

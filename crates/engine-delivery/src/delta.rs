@@ -24,7 +24,8 @@ pub(crate) fn is_delta(table: &Table) -> bool {
 
 /// The parameter of tables whose small files are to be put together, into files of so many megabytes.
 const COMPACT_TO_MB: &str = "catchment.compact_to_mb";
-const COMPACT_TO_MB_MAX: u64 = 1_024;
+/// A file on its way is in memory.
+const COMPACT_TO_MB_MAX: u64 = 128;
 
 /// Commits a Parquet file to the table, once however often it is called for the same transaction, and returns its bytes.
 pub(crate) async fn append(

@@ -1,6 +1,6 @@
 //! A delivery stream at work: read, route, buffer, write, move the checkpoint.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use engine_log::{Partition, Record};
 
 use crate::DeliveryParts;
 use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
-use crate::checkpoint::{self, InForce, Plan, Progress, Step};
+use crate::checkpoint::{self, InForce, Plan, Progress, Step, StreamPlan};
 use crate::compactions::Compactions;
 use crate::deliveries::own_stream;
 use crate::http_endpoint;
@@ -18,7 +18,7 @@ use crate::places::Places;
 use crate::settings::{Routed, Settings};
 use crate::spec::{Delivery, Destination, Role, Source};
 use crate::spill::Spill;
-use crate::worker::Shared;
+use crate::worker::{Commons, Shared};
 use crate::write::{Todo, Write};
 
 /// What is read of a partition at once.
@@ -71,7 +71,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn new(
         parts: &DeliveryParts,
-        room: &Room,
+        commons: &Commons,
         delivery: &Arc<Delivery>,
         role: Role,
         shared: &Arc<Shared>,
@@ -80,17 +80,17 @@ impl Line {
         let in_force = progress.in_force.clone().unwrap_or_else(|| in_force(role, delivery));
         let settings = Settings::new(delivery, in_force);
         Self {
-            buffers: Buffers::new(room.clone(), settings.delimiter_bytes()),
+            buffers: Buffers::new(commons.room.clone(), settings.delimiter_bytes()),
             spill: Spill::new(parts.spill.clone()),
             places: Places::new(parts.objects.clone(), parts.remote_buckets.clone()),
             settings: Arc::new(settings),
             cursors: HashMap::new(),
             low: progress.low.clone(),
             ahead: progress.ahead.clone(),
-            room: room.clone(),
+            room: commons.room.clone(),
             http: http_endpoint::client().map_err(text),
             trouble: None,
-            compactions: Compactions::default(),
+            compactions: commons.compactions.clone(),
             delivery: delivery.clone(),
             role,
             uid: role.uid(&delivery.uid),
@@ -144,7 +144,8 @@ impl Line {
         let mut found = false;
         let mut lag = 0;
         let mut unread = None;
-        for partition in &partitions {
+        let waiting = self.waiting_for_parents();
+        for partition in partitions.iter().filter(|partition| !waiting.contains(&partition.id())) {
             if self.room.is_full() && !self.buffers.is_empty() {
                 break;
             }
@@ -241,6 +242,27 @@ impl Line {
             .get(&id)
             .map(|stream| stream.partitions().to_vec())
             .unwrap_or_default()
+    }
+
+    /// The partitions of shards that are not read before their parents are: where records go to a data stream, those of
+    /// one key stay in order.
+    fn waiting_for_parents(&self) -> HashSet<u64> {
+        let (Source::Stream { scope, name }, Destination::Stream(_)) =
+            (&self.settings.spec().source, &self.settings.spec().destination)
+        else {
+            return HashSet::new();
+        };
+        let stream = self.parts.streams.get(&StreamId::new(Kind::Data, scope, name.clone()));
+        let shards = stream.as_ref().map(|stream| &stream.shards[..]).unwrap_or_default();
+        let is_unread = |number: &u32| {
+            let parent = shards.iter().find(|shard| shard.number == *number);
+            parent.is_some_and(|parent| {
+                let end = parent.closed.as_ref().map(|closed| closed.end_offset);
+                end.is_none_or(|end| self.cursor(parent.partition) < end)
+            })
+        };
+        let waiting = shards.iter().filter(|shard| shard.parents.iter().any(is_unread));
+        waiting.map(|shard| shard.partition).collect()
     }
 
     fn cursor(&self, partition: u64) -> u64 {
@@ -374,7 +396,7 @@ impl Line {
         for key in keys {
             if let Some(buffer) = self.buffers.get(&key) {
                 let mut plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
-                plan.stream_ends = self.stream_ends(&self.settings);
+                self.complete(&mut plan, &self.settings);
                 planned.push((key, plan));
             }
         }
@@ -421,12 +443,18 @@ impl Line {
         }
     }
 
-    /// Where the data stream that records go to ends now.
-    fn stream_ends(&self, settings: &Settings) -> Vec<(u64, u64)> {
-        match &settings.spec().destination {
-            Destination::Stream(stream) => stream.ends(&self.parts.streams),
-            Destination::Objects | Destination::Http(_) => Vec::new(),
-        }
+    /// Adds to a plan what the data stream or the table says at the moment.
+    fn complete(&self, plan: &mut Plan, settings: &Settings) {
+        plan.delta = self.is_delta(settings);
+        plan.stream = match &settings.spec().destination {
+            Destination::Stream(stream) => Some(StreamPlan {
+                scope: stream.scope.clone(),
+                name: stream.name.clone(),
+                ends: stream.ends(&self.parts.streams),
+                delimiter: settings.spec().delimiter.clone().unwrap_or_default(),
+            }),
+            Destination::Objects | Destination::Http(_) => None,
+        };
     }
 
     /// Plans anew by the settings that are wanted now what failed by others; tells whether there was any.
@@ -438,7 +466,8 @@ impl Line {
         }
         let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            if !self.is_delta(&write.settings) && self.exists(&write.plan).await? {
+            let may_be_delta = write.plan.delta || self.is_delta(&write.settings);
+            if !may_be_delta && self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;
@@ -449,10 +478,13 @@ impl Line {
             plan.request_id = plan
                 .request_id
                 .and_then(|new| write.plan.request_id.clone().or(Some(new)));
-            plan.stream_ends = match write.plan.stream_ends.is_empty() {
-                true => self.stream_ends(&settings),
-                false => write.plan.stream_ends.clone(),
-            };
+            self.complete(&mut plan, &settings);
+            let is_same = |new: &StreamPlan, old: &StreamPlan| (&new.scope, &new.name) == (&old.scope, &old.name);
+            if let (Some(new), Some(old)) = (&plan.stream, &write.plan.stream)
+                && is_same(new, old)
+            {
+                plan.stream.clone_from(&write.plan.stream);
+            }
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
             drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);

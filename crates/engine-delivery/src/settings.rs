@@ -133,9 +133,10 @@ impl Settings {
 
     /// `first` is where the pieces of the whole record begin.
     fn route_user_record(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<Routed>) {
+        // An endpoint may be given up for a stream while records wait.
         let partition_key = match self.spec().destination {
-            Destination::Stream(_) => key,
-            Destination::Objects | Destination::Http(_) => Bytes::new(),
+            Destination::Stream(_) | Destination::Http(_) => key,
+            Destination::Objects => Bytes::new(),
         };
         let mut pieces = Vec::new();
         self.spec().processing.pieces(data, &mut pieces);
@@ -236,7 +237,8 @@ impl Settings {
             ranges: buffer.ranges.clone(),
             request_id: self.has_ids().then(|| random.uuid().to_string()),
             version: self.version(),
-            stream_ends: Vec::new(),
+            stream: None,
+            delta: false,
         })
     }
 

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::DeliveryParts;
 use crate::buffers::{Buffer, Held};
+use crate::checkpoint::StreamPlan;
 use crate::error_document::{self, Failed};
 use crate::worker::Shared;
 use crate::write::Sent;
@@ -28,6 +29,10 @@ const APPEND_BYTES: usize = 4 << 20;
 /// What is read of a partition at once.
 const READ_BYTES: usize = 4 << 20;
 const READ_RECORDS: usize = 10_000;
+/// As PutRecord has it.
+const KEY_CHARACTERS_MAX: usize = 256;
+/// How often an attempt looks for the shards again. Each time somebody has changed them meanwhile.
+const ROUTES_MAX: usize = 8;
 /// Between attempts; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(120);
@@ -61,11 +66,9 @@ pub(crate) struct Appending<'a> {
     pub parts: &'a DeliveryParts,
     pub shared: &'a Shared,
     pub stream: &'a StreamDestination,
-    pub delimiter: &'a [u8],
+    pub plan: &'a StreamPlan,
     /// That of the plan.
     pub id: Uuid,
-    /// Where the stream ended when the plan was made. Partitions that are not among them are newer.
-    pub ends: &'a [(u64, u64)],
     pub buffer: &'a Buffer,
 }
 
@@ -75,6 +78,18 @@ pub(crate) struct Appending<'a> {
 struct Failure {
     code: &'static str,
     message: String,
+    /// Whether what was appended may come to light when the log is opened again.
+    is_uncertain: bool,
+}
+
+impl Failure {
+    fn new(code: &'static str, message: String) -> Self {
+        Self {
+            code,
+            message,
+            is_uncertain: false,
+        }
+    }
 }
 
 /// What the stream has of a plan: by a record's digest, how many there are.
@@ -96,7 +111,8 @@ impl Appending<'_> {
             let (stream, told) = (&self.stream.name, failure.to_string());
             tracing::warn!(stream, attempt, told, "a data stream did not take records");
             self.shared.figures.lock().last_error = Some(told.clone());
-            if clock.now_ms() + pause.as_millis() as Millis > began_ms + self.stream.retry_ms {
+            let is_over = clock.now_ms() + pause.as_millis() as Millis > began_ms + self.stream.retry_ms;
+            if is_over && !failure.is_uncertain {
                 return self.give_up(attempt, &failure).await;
             }
             tokio::select! {
@@ -114,20 +130,20 @@ impl Appending<'_> {
     }
 
     async fn attempt(&self, attempt: u32) -> Result<Sent, Failure> {
+        let mut routes = 1;
         loop {
-            let stream = self.stream().ok_or_else(|| Failure {
-                code: "Kinesis.ResourceNotFoundException",
-                message: format!(
-                    "there is no stream {} in {}",
-                    self.stream.name, self.stream.scope.region
-                ),
-            })?;
+            let (name, region) = (&self.stream.name, &self.stream.scope.region);
+            let missing = || format!("there is no stream {name} in {region}");
+            let stream = self
+                .stream()
+                .ok_or_else(|| Failure::new("Kinesis.ResourceNotFoundException", missing()))?;
             match self.append_missing(&stream, attempt).await {
                 Ok(sent) => return Ok(sent),
                 // Somebody is changing its shards.
-                Err(LogError::Fenced) => self.parts.streams.settled().await,
+                Err(LogError::Fenced) if routes < ROUTES_MAX => self.parts.streams.settled().await,
                 Err(error) => return Err(failed(&error)),
             }
+            routes += 1;
         }
     }
 
@@ -139,14 +155,8 @@ impl Appending<'_> {
             let part = part.map_err(|error| LogError::Io(error.to_string()))?;
             for held in part.records() {
                 let (key, data) = self.record(&held);
-                let (bytes, bytes_max) = (key.len() + data.len(), stream.record_bytes_max as usize);
-                if bytes > bytes_max {
-                    let failure = Failure {
-                        code: "Kinesis.ValidationException",
-                        message: format!(
-                            "the record has {bytes} bytes, partition key included, and the stream takes {bytes_max}"
-                        ),
-                    };
+                if let Some(why) = refusal(stream, &key, &data) {
+                    let failure = Failure::new("Kinesis.ValidationException", why);
                     self.document(attempt, &failure, &held, &mut sent);
                     continue;
                 }
@@ -154,13 +164,13 @@ impl Appending<'_> {
                 if !take_one(&mut there, &key, &data) {
                     pending.push(&key, &data)?;
                 }
-                if pending.bytes >= APPEND_BYTES {
+                if pending.bytes() >= APPEND_BYTES {
                     pending.append().await?;
                     sent.requests += 1;
                 }
             }
         }
-        if pending.bytes > 0 {
+        if pending.bytes() > 0 {
             pending.append().await?;
             sent.requests += 1;
         }
@@ -196,7 +206,7 @@ impl Appending<'_> {
         let log = self.parts.streams.log();
         let mut there = There::new();
         for partition in stream.partitions() {
-            let end = self.ends.iter().find(|(id, _)| *id == partition.id());
+            let end = self.plan.ends.iter().find(|(id, _)| *id == partition.id());
             let mut from = end.map_or(0, |(_, end)| *end);
             while from < partition.end_offset() {
                 let read = log.read_of(self.producer(), partition, from, READ_BYTES, READ_RECORDS);
@@ -220,7 +230,7 @@ impl Appending<'_> {
             }
             key => Cow::Borrowed(key),
         };
-        let data = match self.delimiter {
+        let data = match self.plan.delimiter.as_bytes() {
             [] => Cow::Borrowed(held.data),
             delimiter => Cow::Owned([held.data, delimiter].concat()),
         };
@@ -246,7 +256,6 @@ struct Pending<'a> {
     appending: &'a Appending<'a>,
     stream: &'a Stream,
     batches: BTreeMap<usize, Batch>,
-    bytes: usize,
 }
 
 impl<'a> Pending<'a> {
@@ -255,8 +264,12 @@ impl<'a> Pending<'a> {
             appending,
             stream,
             batches: BTreeMap::new(),
-            bytes: 0,
         }
+    }
+
+    /// What the batches take in the log.
+    fn bytes(&self) -> usize {
+        self.batches.values().map(Batch::frame_bytes).sum()
     }
 
     fn push(&mut self, key: &[u8], data: &[u8]) -> Result<(), LogError> {
@@ -274,12 +287,10 @@ impl<'a> Pending<'a> {
             }
         };
         batch.push(key, None, data);
-        self.bytes += key.len() + data.len();
         Ok(())
     }
 
     async fn append(&mut self) -> Result<(), LogError> {
-        self.bytes = 0;
         let batches = std::mem::take(&mut self.batches).into_values().collect();
         self.appending.parts.streams.log().append(batches).await.map(drop)
     }
@@ -293,7 +304,26 @@ fn failed(error: &LogError) -> Failure {
     Failure {
         code,
         message: error.to_string(),
+        is_uncertain: matches!(error, LogError::Poisoned(_) | LogError::Closed),
     }
+}
+
+/// Why the stream does not take a record, if it does not.
+fn refusal(stream: &Stream, key: &[u8], data: &[u8]) -> Option<String> {
+    let (bytes, bytes_max) = (key.len() + data.len(), stream.record_bytes_max as usize);
+    if bytes > bytes_max {
+        return Some(format!(
+            "the record has {bytes} bytes, partition key included, and the stream takes {bytes_max}"
+        ));
+    }
+    // Producers can put any key into an aggregate.
+    let characters = std::str::from_utf8(key).map(|key| key.encode_utf16().count());
+    if characters.is_ok_and(|characters| characters <= KEY_CHARACTERS_MAX) {
+        return None;
+    }
+    Some(format!(
+        "the partition key is no text of at most {KEY_CHARACTERS_MAX} characters"
+    ))
 }
 
 fn digest(key: &[u8], data: &[u8]) -> u128 {

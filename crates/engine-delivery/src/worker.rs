@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::buffers::Room;
 use crate::checkpoint::Progress;
+use crate::compactions::Compactions;
 use crate::line::Line;
 use crate::spec::{Delivery, Role};
 use crate::{DeliveryError, DeliveryParts};
@@ -24,10 +25,17 @@ use crate::{DeliveryError, DeliveryParts};
 /// How long a worker rests after a panic before it begins anew.
 const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
 
+/// What all delivery streams share.
+#[derive(Clone)]
+pub(crate) struct Commons {
+    pub room: Room,
+    pub compactions: Compactions,
+}
+
 /// A running delivery stream.
 pub(crate) struct Worker {
     parts: DeliveryParts,
-    room: Room,
+    commons: Commons,
     marks: Arc<Marks>,
     lines: Mutex<Vec<Running>>,
     incoming: Incoming,
@@ -130,10 +138,14 @@ pub struct DeliveryStatus {
 }
 
 impl Worker {
-    pub(crate) fn start(parts: DeliveryParts, room: Room, delivery: &Arc<Delivery>) -> Result<Self, DeliveryError> {
+    pub(crate) fn start(
+        parts: DeliveryParts,
+        commons: Commons,
+        delivery: &Arc<Delivery>,
+    ) -> Result<Self, DeliveryError> {
         let worker = Self {
             parts,
-            room,
+            commons,
             marks: Arc::default(),
             lines: Mutex::default(),
             incoming: Incoming::default(),
@@ -160,8 +172,8 @@ impl Worker {
                 figures: Mutex::default(),
                 marks: self.marks.clone(),
             });
-            let (parts, room) = (self.parts.clone(), self.room.clone());
-            let work = keep_running(parts, room, delivery.clone(), role, shared.clone(), progress);
+            let (parts, commons) = (self.parts.clone(), self.commons.clone());
+            let work = keep_running(parts, commons, delivery.clone(), role, shared.clone(), progress);
             let task = self.parts.tasks.spawn(work);
             lines.push(Running { role, shared, task });
         }
@@ -233,7 +245,7 @@ impl Worker {
 /// Delivers until the end is asked for, over panics too: what is kept says where to go on.
 async fn keep_running(
     parts: DeliveryParts,
-    room: Room,
+    commons: Commons,
     delivery: Arc<Delivery>,
     role: Role,
     shared: Arc<Shared>,
@@ -243,7 +255,7 @@ async fn keep_running(
     loop {
         let failure = match progress {
             Ok(progress) => {
-                let mut line = Line::new(&parts, &room, &delivery, role, &shared, &progress);
+                let mut line = Line::new(&parts, &commons, &delivery, role, &shared, &progress);
                 match AssertUnwindSafe(line.run(progress.plans)).catch_unwind().await {
                     Ok(()) => return,
                     Err(panic) => format!("the delivery panicked: {}", panic_text(&*panic)),
@@ -288,7 +300,11 @@ mod tests {
                 ..(*delivery).clone()
             })
         };
-        let worker = Worker::start(platform.parts.clone(), Room::new(usize::MAX), &version(1)).expect("starts");
+        let commons = Commons {
+            room: Room::new(usize::MAX),
+            compactions: Compactions::default(),
+        };
+        let worker = Worker::start(platform.parts.clone(), commons, &version(1)).expect("starts");
         worker.settings_changed(&version(3)).expect("changes");
         worker.settings_changed(&version(2)).expect("changes");
         assert_eq!(worker.lines.lock()[0].shared.wanted.lock().version, 3);

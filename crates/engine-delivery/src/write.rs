@@ -162,9 +162,12 @@ impl Line {
             parts: &self.parts,
             shared: &self.shared,
             stream,
-            delimiter: write.settings.delimiter(),
+            plan: write
+                .plan
+                .stream
+                .as_ref()
+                .ok_or("the plan does not name its data stream")?,
             id: write.id(&self.parts.random),
-            ends: &write.plan.stream_ends,
             buffer: &write.buffer,
         };
         appending.run().await

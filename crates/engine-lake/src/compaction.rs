@@ -19,6 +19,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::action::Action;
 use crate::checkpoint::{Reconciled, tombstones_from_ms};
 use crate::file::Inspected;
 use crate::log::State;
@@ -29,6 +30,8 @@ use crate::{AddedFile, DeltaTable, LakeError};
 const FILES_MIN: usize = 8;
 /// Files up to so many bytes are of one size, then those up to eight times as many, and so on.
 const SMALLEST_BYTES: u64 = 64 << 10;
+/// Encoded bytes of a row group, all of which is in memory until it is complete.
+const ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// What was put together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,10 +94,16 @@ impl DeltaTable {
             // Names of ours begin with when their first record came.
             files.sort_by(|a, b| a.path.cmp(&b.path));
             for files in bins(files, target_bytes) {
-                let from = files.len();
-                if self.rewrite(tasks, &state, &partition_values, files).await? {
-                    done.files += from;
-                    done.into += 1;
+                match self.rewrite(tasks, &state, &partition_values, files).await {
+                    Ok(from) => {
+                        done.files += from;
+                        done.into += usize::from(from > 0);
+                    }
+                    Err(error @ LakeError::Gone(_)) => return Err(error),
+                    // The others are none the worse for it.
+                    Err(error) => {
+                        tracing::warn!(table = %self.log.location, %error, "small files could not be put together");
+                    }
                 }
             }
         }
@@ -104,51 +113,63 @@ impl DeltaTable {
     /// Deletes the files that were removed from the table longer ago than `delta.deletedFileRetentionDuration` says, or
     /// a week, and returns how many these were. Older versions cannot be read any more then.
     pub async fn clean(&self) -> Result<usize, LakeError> {
-        let state = self.state.lock().await.clone();
+        let state = {
+            let mut state = self.state.lock().await;
+            self.log.refresh(&mut state).await?;
+            state.clone()
+        };
         let from_ms = tombstones_from_ms(&state.metadata, self.clock.now_ms());
+        // A path can be removed under one deletion vector and stay under another; it counts what happened to it last.
+        let (mut removed, mut kept) = (BTreeMap::new(), BTreeSet::new());
         let mut reconciled = Reconciled::open(&self.log, &state, i64::MIN).await?;
-        let (objects, location) = (&self.log.objects, &self.log.location);
-        let mut cleaned = 0;
         while let Some(rows) = reconciled.next(&self.log).await? {
             for row in rows {
                 let line: Line = self.parse(&row.line)?;
-                let is_old = |file: &Entry| file.deletion_timestamp.unwrap_or(i64::MAX) < from_ms;
-                let Some(file) = line.remove.filter(|file| is_old(file) && !file.path.contains("://")) else {
-                    continue;
-                };
-                let key = location.key(&decoded(&file.path));
-                if objects.head(&location.bucket, &key).is_ok() {
-                    objects.delete(&location.bucket, &key).await?;
-                    cleaned += 1;
+                if let Some(file) = line.add {
+                    kept.insert(decoded(&file.path));
+                } else if let Some(file) = line.remove {
+                    let at_ms = file.deletion_timestamp.unwrap_or(i64::MAX);
+                    let last_ms = removed.entry(decoded(&file.path)).or_insert(at_ms);
+                    *last_ms = at_ms.max(*last_ms);
                 }
+            }
+        }
+        let (objects, location) = (&self.log.objects, &self.log.location);
+        let mut cleaned = 0;
+        for (path, last_ms) in removed {
+            let key = location.key(&path);
+            if last_ms < from_ms
+                && !kept.contains(&path)
+                && !path.contains("://")
+                && objects.head(&location.bucket, &key).is_ok()
+            {
+                objects.delete(&location.bucket, &key).await?;
+                cleaned += 1;
             }
         }
         Ok(cleaned)
     }
 
-    /// Puts files together and commits that; tells whether it came to it.
+    /// Puts files together, those whose columns are the same, and commits that. Gives how many were put together.
     async fn rewrite(
         &self,
         tasks: &Tasks,
         state: &State,
         partition_values: &BTreeMap<String, Option<String>>,
-        files: Vec<Entry>,
-    ) -> Result<bool, LakeError> {
-        let (objects, location) = (&self.log.objects, &self.log.location);
-        let mut contents = Vec::with_capacity(files.len());
-        for file in &files {
-            contents.push(
-                objects
-                    .get_bytes(&location.bucket, &location.key(&decoded(&file.path)))
-                    .await?,
-            );
-        }
-        let merged = tasks.spawn_blocking(move || merge(&contents)).await;
-        let merged = merged.map_err(|error| self.log.damaged(error.to_string()))?;
-        let Some(merged) = merged.map_err(|error| self.log.damaged(format!("a file cannot be read: {error}")))? else {
-            tracing::debug!(table = %location, "files whose columns differ are not put together");
-            return Ok(false);
+        mut files: Vec<Entry>,
+    ) -> Result<usize, LakeError> {
+        let merged = loop {
+            let (merged, others) = self.merge(tasks, files).await?;
+            // A file that stands alone with its columns does not hold up the others.
+            files = match merged.files.len() {
+                0 => return Ok(0),
+                1 if others.len() > 1 => others,
+                1 => return Ok(0),
+                _ => break merged,
+            };
         };
+        let (objects, location) = (&self.log.objects, &self.log.location);
+        let files = merged.files;
         let first = decoded(&files[0].path);
         let directory = first.rsplit_once('/').map(|(directory, _)| format!("{directory}/"));
         let path = format!(
@@ -158,7 +179,7 @@ impl DeltaTable {
         );
         let inspected = Inspected::new(AddedFile {
             path,
-            bytes: merged.into(),
+            bytes: merged.bytes.into(),
             partition_values: partition_values.clone(),
         })?;
         self.check(state, std::slice::from_ref(&inspected))?;
@@ -180,31 +201,61 @@ impl DeltaTable {
         let add = inspected.add(&path, now_ms, false);
         actions.push(add.map_err(|error| mismatch(&self.log, path.clone(), error.to_string()))?);
         let paths = files.iter().map(|file| file.path.as_str()).collect();
-        let committed = self
-            .replace(state.version, &paths, &[inspected], lines(&actions))
-            .await?;
-        if !committed {
-            objects.delete(&location.bucket, &location.key(&path)).await?;
+        if self.replace(state, &paths, &[inspected], lines(&actions)).await? {
+            return Ok(files.len());
         }
-        Ok(committed)
+        objects.delete(&location.bucket, &location.key(&path)).await?;
+        Ok(0)
     }
 
-    /// Commits what removes these files, unless one of them is gone since the version that was looked at.
-    async fn replace(
+    /// Puts the rows of the first file and of all that have the same columns into one, and gives the other files back.
+    async fn merge(&self, tasks: &Tasks, files: Vec<Entry>) -> Result<(Merged, Vec<Entry>), LakeError> {
+        let (objects, location) = (&self.log.objects, &self.log.location);
+        let (mut merging, mut merged, mut others) = (None, Vec::new(), Vec::new());
+        for file in files {
+            let content = objects
+                .get_bytes(&location.bucket, &location.key(&decoded(&file.path)))
+                .await?;
+            let work = tasks.spawn_blocking(move || Merging::take(merging, content)).await;
+            let work = work.map_err(|error| self.log.damaged(error.to_string()))?;
+            let unreadable = |error: ParquetError| LakeError::File {
+                path: file.path.clone(),
+                reason: error.to_string(),
+            };
+            let (so_far, is_taken) = work.map_err(unreadable)?;
+            merging = Some(so_far);
+            match is_taken {
+                true => merged.push(file),
+                false => others.push(file),
+            }
+        }
+        let bytes = match merging.filter(|_| merged.len() > 1) {
+            Some(merging) => merging
+                .writer
+                .into_inner()
+                .map_err(|error| self.log.damaged(error.to_string()))?,
+            None => Vec::new(),
+        };
+        Ok((Merged { files: merged, bytes }, others))
+    }
+
+    /// Commits what removes these files, unless one of them is gone since the state that was looked at.
+    pub(crate) async fn replace(
         &self,
-        mut seen: u64,
+        looked_at: &State,
         paths: &BTreeSet<&str>,
         added: &[Inspected],
         lines: String,
     ) -> Result<bool, LakeError> {
         let mut state = self.state.lock().await;
+        let mut seen = looked_at.version;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             self.log.refresh(&mut state).await?;
-            let mut is_gone = false;
+            // Somebody may have made the table anew, or changed what it is.
+            let mut is_gone = state.metadata.id != looked_at.metadata.id || state.version < seen;
             for version in seen + 1..=state.version {
-                let take = |_, line: &str| {
-                    let removed = serde_json::from_str::<Line>(line).ok().and_then(|line| line.remove);
-                    is_gone |= removed.is_some_and(|file| paths.contains(file.path.as_str()));
+                let take = |action: Action, _: &str| {
+                    is_gone |= action.remove.is_some_and(|file| paths.contains(file.path()));
                 };
                 self.log.read_commit(version, take).await?;
             }
@@ -261,30 +312,46 @@ fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-/// The rows of Parquet files as one file; `None` where their columns differ.
-fn merge(files: &[Bytes]) -> Result<Option<Vec<u8>>, ParquetError> {
-    let mut out: Option<(SchemaRef, ArrowWriter<Vec<u8>>)> = None;
-    for file in files {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone())?;
+/// Files that were put together, and the file that has their rows. It is not made of one alone.
+struct Merged {
+    files: Vec<Entry>,
+    bytes: Vec<u8>,
+}
+
+/// A file on its way, with the columns that it has.
+struct Merging {
+    schema: SchemaRef,
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl Merging {
+    /// Adds the rows of a Parquet file, if it has the same columns; the first decides.
+    fn take(merging: Option<Self>, file: Bytes) -> Result<(Self, bool), ParquetError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
         // What a writer notes beside the columns is its own.
         let schema: SchemaRef = Schema::new(builder.schema().fields().clone()).into();
-        let (wanted, writer) = match &mut out {
-            Some(out) => out,
-            None => {
-                let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-                let options = ArrowWriterOptions::new()
-                    .with_properties(properties)
-                    .with_skip_arrow_metadata(true);
-                let writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
-                out.insert((schema.clone(), writer))
-            }
+        let mut merging = match merging {
+            Some(merging) => merging,
+            None => Self::begin(schema.clone())?,
         };
-        if schema != *wanted {
-            return Ok(None);
+        if schema != merging.schema {
+            return Ok((merging, false));
         }
         for batch in builder.build()? {
-            writer.write(&batch?.with_schema(wanted.clone())?)?;
+            merging.writer.write(&batch?.with_schema(schema.clone())?)?;
+            if merging.writer.in_progress_size() >= ROW_GROUP_BYTES {
+                merging.writer.flush()?;
+            }
         }
+        Ok((merging, true))
     }
-    out.map(|(_, writer)| writer.into_inner()).transpose()
+
+    fn begin(schema: SchemaRef) -> Result<Self, ParquetError> {
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
+        Ok(Self { schema, writer })
+    }
 }

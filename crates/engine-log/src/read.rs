@@ -23,6 +23,9 @@ const GAP_BYTES_MAX: u32 = 8 << 10;
 /// How many frames are looked up at once.
 const FRAMES_MAX: usize = 1024;
 
+/// How much of other producers one read passes over.
+const PASSED_BYTES_MAX: usize = 64 << 20;
+
 /// What a read found.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
@@ -48,7 +51,8 @@ impl Log {
         self.read_where(partition, from, bytes_max, records_max, None).await
     }
 
-    /// As [`Log::read`], but only the records of batches that this producer wrote.
+    /// As [`Log::read`], but only the records of batches that this producer wrote. There may be none before
+    /// [`Records::next_offset`] and more behind it.
     pub async fn read_of(
         &self,
         producer: ProducerId,
@@ -187,6 +191,7 @@ fn read(
 ) -> io::Result<Records> {
     let mut reader = Reader {
         producer,
+        passed_bytes: 0,
         records: Vec::new(),
         bytes_left: bytes_max,
         records_max,
@@ -310,6 +315,8 @@ struct Plan {
 struct Reader {
     /// Whose records are wanted, where not all are.
     producer: Option<ProducerId>,
+    /// What was read of others meanwhile.
+    passed_bytes: usize,
     records: Vec<Record>,
     bytes_left: usize,
     records_max: usize,
@@ -422,6 +429,9 @@ impl Reader {
 
     fn visit(&mut self, header: &Header, payload: &Bytes, shared: &Shared) {
         if self.producer.is_some_and(|producer| !batch::is_of(payload, producer)) {
+            self.cursor = self.cursor.max(header.base_offset + u64::from(header.span));
+            self.passed_bytes += payload.len();
+            self.full = self.passed_bytes >= PASSED_BYTES_MAX;
             return;
         }
         let keys = shared.keys.as_ref();

@@ -42,6 +42,8 @@ pub(super) struct DeliveryRun {
     acknowledged: [Mutex<Vec<String>>; TARGETS.len()],
     /// Per writer, the next number. Numbers of calls without an answer are not used again.
     next: Vec<AtomicU64>,
+    /// How often records were put to count by.
+    counts: AtomicU64,
 }
 
 impl DeliveryRun {
@@ -49,6 +51,7 @@ impl DeliveryRun {
         Self {
             acknowledged: Default::default(),
             next: (0..writers).map(|_| AtomicU64::new(0)).collect(),
+            counts: AtomicU64::new(0),
         }
     }
 }
@@ -119,6 +122,18 @@ impl Subject for DeliveryRun {
     }
 
     fn count(&self, server: &Server, data: &Path) -> Result<String> {
+        // What a crash left is done again before anything new is read, so one more record that has come shows that
+        // nothing is done twice any more.
+        let mut connection = Connection::open(server.address)?;
+        for (target, acknowledged) in self.acknowledged.iter().enumerate() {
+            let number = self.counts.fetch_add(1, Ordering::Relaxed);
+            let id = format!("count-{number}");
+            // One of each partition: each waits in a buffer of its own.
+            let records = (0..PARTITIONS).map(|key| (key, record(&format!("{id}-{key}"), key, "")));
+            let is_taken = put(&mut connection, target, &records.collect::<Vec<_>>())?;
+            ensure!(is_taken, "{} takes no records", TARGETS[target]);
+            lock(acknowledged).extend((0..PARTITIONS).map(|key| format!("{id}-{key}")));
+        }
         let objects = data.join("objects").join(BUCKET);
         let [direct, streamed, forwarded] = self.acknowledged.each_ref().map(|ids| lock(ids).clone());
         let mut objects_found = 0;
@@ -154,31 +169,40 @@ fn write(run: &DeliveryRun, address: SocketAddr, writer: usize, stop: &AtomicBoo
         let first = run.next[writer].fetch_add(count, Ordering::Relaxed);
         let numbers = first..first + count;
         let padding = "x".repeat(random.within(0..900) as usize);
-        let data = |number: u64| {
-            let record = json!({ "id": format!("{writer}-{number}"), "c": number % PARTITIONS, "x": padding });
-            base64(&record.to_string())
-        };
         let target = random.within(0..TARGETS.len() as u64) as usize;
-        let (request, failed) = if TARGETS[target] == STREAMED {
-            let records = numbers
-                .clone()
-                .map(|number| json!({ "Data": data(number), "PartitionKey": number.to_string() }));
-            let body = json!({ "StreamName": STREAMED, "Records": records.collect::<Vec<_>>() });
-            (request("PutRecords", body.to_string().as_bytes()), "FailedRecordCount")
-        } else {
-            let records = numbers.clone().map(|number| json!({ "Data": data(number) }));
-            let body = json!({ "DeliveryStreamName": TARGETS[target], "Records": records.collect::<Vec<_>>() });
-            let operation = "Firehose_20150804.PutRecordBatch";
-            (request_to(operation, body.to_string().as_bytes()), "FailedPutCount")
-        };
-        let Ok((200, answer)) = connection.exchange(&request) else {
+        let records = numbers
+            .clone()
+            .map(|number| (number, record(&format!("{writer}-{number}"), number, &padding)));
+        let records = records.collect::<Vec<_>>();
+        let Ok(is_taken) = put(&mut connection, target, &records) else {
             return;
         };
-        if serde_json::from_slice::<Value>(answer).is_ok_and(|answer| answer[failed] == 0) {
+        if is_taken {
             let ids = numbers.map(|number| format!("{writer}-{number}"));
             lock(&run.acknowledged[target]).extend(ids);
         }
     }
+}
+
+/// Puts records, each with its partition key; tells whether all of them were taken.
+fn put(connection: &mut Connection, target: usize, records: &[(u64, String)]) -> Result<bool> {
+    let records = records.iter();
+    let (request, failed) = if TARGETS[target] == STREAMED {
+        let records = records.map(|(key, data)| json!({ "Data": data, "PartitionKey": key.to_string() }));
+        let body = json!({ "StreamName": STREAMED, "Records": records.collect::<Vec<_>>() });
+        (request("PutRecords", body.to_string().as_bytes()), "FailedRecordCount")
+    } else {
+        let records = records.map(|(_, data)| json!({ "Data": data }));
+        let body = json!({ "DeliveryStreamName": TARGETS[target], "Records": records.collect::<Vec<_>>() });
+        let operation = "Firehose_20150804.PutRecordBatch";
+        (request_to(operation, body.to_string().as_bytes()), "FailedPutCount")
+    };
+    let (status, answer) = connection.exchange(&request)?;
+    Ok(status == 200 && serde_json::from_slice::<Value>(answer).is_ok_and(|answer| answer[failed] == 0))
+}
+
+fn record(id: &str, number: u64, padding: &str) -> String {
+    base64(&json!({ "id": id, "c": number % PARTITIONS, "x": padding }).to_string())
 }
 
 /// By a record's id, how often it is found.

@@ -126,7 +126,7 @@ async fn a_table_is_compacted_over_its_checkpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_appends_removes_or_compacts_meanwhile_loses_and_doubles_nothing() {
+async fn who_appends_or_compacts_meanwhile_loses_and_doubles_nothing() {
     let f = Arc::new(Fixture::new().await);
     let table = f.open(&spec()).await.expect("a table");
     append(&table, 0, 40, &["2013-01-31"]).await;
@@ -168,21 +168,76 @@ async fn files_that_somebody_else_removed_stay_removed() {
 }
 
 #[tokio::test]
-async fn files_with_other_columns_are_left_alone() {
+async fn files_that_somebody_removes_meanwhile_are_left_to_him() {
     let f = Fixture::new().await;
     let table = f.open(&spec()).await.expect("a table");
-    append(&table, 0, 8, &["2013-01-31"]).await;
+    append(&table, 0, 9, &["2013-01-31"]).await;
+    // As a compaction sees the table that began before the removal.
+    let looked_at = table.state.lock().await.clone();
+    let remove = |path: &str| json!({"remove": {"path": path, "deletionTimestamp": NOW_MS, "dataChange": true}});
+    f.commit(10, &[remove("day=2013-01-31/0004.parquet")]).await;
+    let paths = BTreeSet::from(["day=2013-01-31/0003.parquet", "day=2013-01-31/0004.parquet"]);
+    let lines = || remove("day=2013-01-31/0003.parquet").to_string();
+    let committed = table.replace(&looked_at, &paths, &[], lines()).await.expect("looks");
+    assert!(!committed);
+    let others = BTreeSet::from(["day=2013-01-31/0003.parquet"]);
+    assert!(table.replace(&looked_at, &others, &[], lines()).await.expect("commits"));
+    assert_eq!(f.visitors().await, [0, 1, 2, 5, 6, 7, 8]);
+}
+
+#[tokio::test]
+async fn files_with_other_columns_do_not_hold_up_the_rest() {
+    let f = Fixture::new().await;
+    let table = f.open(&spec()).await.expect("a table");
+    append(&table, 1, 8, &["2013-01-31"]).await;
+    // It comes first by its name.
     let narrow = AddedFile {
-        bytes: parquet(vec![("visitor", Arc::new(Int64Array::from(vec![8])))]),
-        ..file("day=2013-01-31/narrow.parquet", &[])
+        bytes: parquet(vec![("visitor", Arc::new(Int64Array::from(vec![0])))]),
+        ..file("day=2013-01-31/0000.parquet", &[])
     };
     table.append("narrow", 0, vec![narrow]).await.expect("commits");
-    let before = f.live().await;
-    assert_eq!(
-        table.compact(&Tasks::new(), TARGET).await.expect("looks"),
-        Compacted::default()
-    );
-    assert_eq!(f.live().await, before);
+    let compacted = table.compact(&Tasks::new(), TARGET).await.expect("compacts");
+    assert_eq!(compacted, Compacted { files: 8, into: 1 });
+    assert_eq!(f.live().await.len(), 2);
+    assert_eq!(f.visitors().await, (0..9).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_does_not_hold_up_other_partitions() {
+    let f = Fixture::new().await;
+    let table = f.open(&spec()).await.expect("a table");
+    append(&table, 0, 20, &["2013-01-31", "2013-02-01"]).await;
+    f.put("day=2013-01-31/0004.parquet", "no Parquet").await;
+    let compacted = table.compact(&Tasks::new(), TARGET).await.expect("compacts");
+    assert_eq!(compacted, Compacted { files: 10, into: 1 });
+}
+
+#[tokio::test]
+async fn a_file_whose_rows_were_deleted_by_a_vector_stays() {
+    let f = Fixture::new().await;
+    let table = f.open(&spec()).await.expect("a table");
+    append(&table, 0, 1, &["2013-01-31"]).await;
+    let path = "day=2013-01-31/0000.parquet";
+    let vector =
+        json!({"storageType": "u", "pathOrInlineDv": "ab^-aqEH", "offset": 4, "sizeInBytes": 40, "cardinality": 6});
+    let deleted = [
+        json!({"remove": {"path": path, "deletionTimestamp": NOW_MS, "dataChange": true}}),
+        json!({"add": {"path": path, "partitionValues": {"day": "2013-01-31"}, "size": 1, "modificationTime": 1, "dataChange": true,
+            "deletionVector": vector}}),
+    ];
+    f.commit(2, &deleted).await;
+    f.clock.advance(Duration::from_millis(30 * DAY_MS as u64));
+    assert_eq!(table.clean().await.expect("looks"), 0);
+    assert!(f.keys().await.contains(&format!("clicks/{path}")));
+    // Once it is gone for good, its time counts from then.
+    let now_ms = NOW_MS + 30 * DAY_MS;
+    let gone =
+        json!({"remove": {"path": path, "deletionTimestamp": now_ms, "dataChange": true, "deletionVector": vector}});
+    f.commit(3, &[gone]).await;
+    f.clock.advance(Duration::from_millis(6 * DAY_MS as u64));
+    assert_eq!(table.clean().await.expect("looks"), 0);
+    f.clock.advance(Duration::from_millis(2 * DAY_MS as u64));
+    assert_eq!(table.clean().await.expect("cleans"), 1);
 }
 
 #[tokio::test]
