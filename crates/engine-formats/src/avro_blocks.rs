@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use crate::FormatError;
 use crate::compression::Bounded;
 use crate::files::{BATCH_ROWS, FileBatches, FileFormat, damaged, guarded};
+use crate::protobuf::{put_varint, take_varint, zigzag};
 use crate::snappy::read_raw;
 
 const MAGIC: &[u8] = b"Obj\x01";
@@ -30,6 +31,11 @@ const HEADER_BYTES_MAX: usize = 16 << 20;
 const BLOCK_BYTES_MAX: usize = 256 << 20;
 /// So many bytes of blocks become columns together, if they are there.
 const GROUP_BYTES: usize = 4 << 20;
+/// How many types a schema may consist of, each counted as often as it is meant, and how deep they may nest.
+const TYPES_MAX: usize = 10_000;
+const DEPTH_MAX: usize = 64;
+/// Numbers are written as in Protocol Buffers.
+const NUMBER_BYTES_MAX: usize = 10;
 /// What stands between blocks.
 const MARK_BYTES: usize = 16;
 /// What stands behind data that Snappy has packed.
@@ -324,69 +330,119 @@ fn unpack(codec: Option<CompressionCodec>, packed: &[u8], records: &mut Bounded)
 /// A schema that is a record.
 fn record(schema: &str) -> Result<Map<String, Value>, FormatError> {
     let schema: Value = serde_json::from_str(schema).map_err(|error| wrong(&format!("its schema is none: {error}")))?;
-    let mut weights = Weights::default();
-    weights.is_weightless(&schema);
-    if weights.weightless_items {
-        return Err(wrong(&"it has arrays whose items take no bytes"));
-    }
+    Types::default().shape(&schema)?;
     match schema {
         Value::Object(record) if record.get("type").and_then(Value::as_str) == Some("record") => Ok(record),
         _ => Err(wrong(&"its schema is no record")),
     }
 }
 
-/// Which types take no bytes. A few bytes could say that an array has any number of them.
+/// How types are put together. A schema of a few lines may stand for any number of columns: a type that was named once
+/// can be meant many times over, and each type can consist of two of the one before.
 #[derive(Default)]
-struct Weights {
+struct Types {
     /// Of named types, by the last part of their names.
-    weightless: HashMap<String, bool>,
-    weightless_items: bool,
+    named: HashMap<String, Shape>,
 }
 
-impl Weights {
-    fn is_weightless(&mut self, schema: &Value) -> bool {
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Whether a value takes no bytes. A few bytes could say that an array has any number of them.
+    weightless: bool,
+    /// Types within the type, and itself.
+    types: usize,
+    depth: usize,
+}
+
+impl Shape {
+    const SIMPLE: Self = Self {
+        weightless: false,
+        types: 1,
+        depth: 1,
+    };
+
+    /// Of a type that consists of others; no more than one that has no bound of its own.
+    fn around(parts: impl Iterator<Item = Result<Self, FormatError>>) -> Result<Self, FormatError> {
+        let mut shape = Self {
+            weightless: true,
+            ..Self::SIMPLE
+        };
+        for part in parts {
+            let part = part?;
+            shape.weightless &= part.weightless;
+            shape.types = shape.types.saturating_add(part.types);
+            shape.depth = shape.depth.max(part.depth + 1);
+        }
+        if shape.types > TYPES_MAX || shape.depth > DEPTH_MAX {
+            let why = format!("it has more than {TYPES_MAX} types, or they nest deeper than {DEPTH_MAX}");
+            return Err(wrong(&why));
+        }
+        Ok(shape)
+    }
+}
+
+impl Types {
+    fn shape(&mut self, schema: &Value) -> Result<Shape, FormatError> {
         match schema {
-            Value::String(name) => name == "null" || self.weightless.get(last_part(name)).copied().unwrap_or(false),
+            Value::String(name) => Ok(match name.as_str() {
+                "null" => Shape {
+                    weightless: true,
+                    ..Shape::SIMPLE
+                },
+                name => self.named.get(last_part(name)).copied().unwrap_or(Shape::SIMPLE),
+            }),
             // A union has the number of its branch before it.
-            Value::Array(branches) => {
-                branches.iter().for_each(|branch| _ = self.is_weightless(branch));
-                false
+            Value::Array(branches) => Ok(Shape {
+                weightless: false,
+                ..Shape::around(branches.iter().map(|branch| self.shape(branch)))?
+            }),
+            Value::Object(object) => self.shape_of_object(object),
+            _ => Ok(Shape::SIMPLE),
+        }
+    }
+
+    fn shape_of_object(&mut self, object: &Map<String, Value>) -> Result<Shape, FormatError> {
+        let Some(data_type) = object.get("type") else {
+            return Ok(Shape::SIMPLE);
+        };
+        let shape = match data_type.as_str() {
+            Some("record") => {
+                let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
+                let types = fields.filter_map(|field| field.get("type"));
+                Shape::around(types.map(|data_type| self.shape(data_type)))?
             }
-            Value::Object(object) => {
-                let name = object
-                    .get("name")
-                    .and_then(Value::as_str)
-                    .map(last_part)
-                    .unwrap_or_default();
-                match object.get("type").and_then(Value::as_str) {
-                    Some("record") => {
-                        let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
-                        let types = fields.filter_map(|field| field.get("type"));
-                        let weightless = types.filter(|data_type| !self.is_weightless(data_type)).count() == 0;
-                        *self.weightless.entry(name.to_owned()).or_default() |= weightless;
-                        weightless
-                    }
-                    Some("array") => {
-                        let items = object.get("items").is_some_and(|items| self.is_weightless(items));
-                        self.weightless_items |= items;
-                        false
-                    }
-                    Some("map") => {
-                        object.get("values").map(|values| self.is_weightless(values));
-                        false
-                    }
-                    Some("fixed") => {
-                        let weightless = object.get("size").and_then(Value::as_u64) == Some(0);
-                        *self.weightless.entry(name.to_owned()).or_default() |= weightless;
-                        weightless
-                    }
-                    _ => object
-                        .get("type")
-                        .is_some_and(|data_type| self.is_weightless(data_type)),
+            Some("array") => {
+                let items = object
+                    .get("items")
+                    .map_or(Ok(Shape::SIMPLE), |items| self.shape(items))?;
+                if items.weightless {
+                    return Err(wrong(&"it has arrays whose items take no bytes"));
+                }
+                Shape::around([Ok(items)].into_iter())?
+            }
+            Some("map") => {
+                let values = object
+                    .get("values")
+                    .map_or(Ok(Shape::SIMPLE), |values| self.shape(values))?;
+                Shape {
+                    weightless: false,
+                    ..Shape::around([Ok(values)].into_iter())?
                 }
             }
-            _ => false,
+            Some("fixed") => Shape {
+                weightless: object.get("size").and_then(Value::as_u64) == Some(0),
+                ..Shape::SIMPLE
+            },
+            _ => return self.shape(data_type),
+        };
+        if let Some(name) = object.get("name").and_then(Value::as_str) {
+            // Names that end alike are taken for the larger of their types.
+            let known = self.named.entry(last_part(name).to_owned()).or_insert(shape);
+            known.weightless |= shape.weightless;
+            known.types = known.types.max(shape.types);
+            known.depth = known.depth.max(shape.depth);
         }
+        Ok(shape)
     }
 }
 
@@ -394,29 +450,17 @@ fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// A number in groups of seven bits, the lowest first, whose lowest bit is its sign; `None` where it is cut off.
+/// A number of either sign; `None` where it is cut off.
 fn number(bytes: &mut &[u8]) -> Result<Option<i64>, FormatError> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let Some((byte, rest)) = bytes.split_first() else {
-            return Ok(None);
-        };
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(Some((value >> 1) as i64 ^ -((value & 1) as i64)));
-        }
+    match take_varint(bytes) {
+        Some(coded) => Ok(Some((coded >> 1) as i64 ^ -((coded & 1) as i64))),
+        None if bytes.len() >= NUMBER_BYTES_MAX => Err(wrong(&"a number is too long")),
+        None => Ok(None),
     }
-    Err(wrong(&"a number is too long"))
 }
 
 fn put_number(value: i64, out: &mut Vec<u8>) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
+    put_varint(out, zigzag(value));
 }
 
 fn wrong(why: &dyn std::fmt::Display) -> FormatError {
@@ -564,6 +608,20 @@ mod tests {
         let named = r#"{"name": "a", "type": {"type": "record", "name": "x.Nothing", "fields": []}},
             {"name": "l", "type": ["null", {"type": "array", "items": "Nothing"}]}"#;
         let nothing = record(r#"{"name": "l", "type": "null"}"#);
+        // Types of two types each, types that lie deep within each other, and one within itself.
+        let chain = |fields: &str| {
+            let link = |n: u32| {
+                let fields = fields.replace("BEFORE", &format!("R{}", n - 1));
+                format!(r#"{{"name": "f{n}", "type": {{"type": "record", "name": "R{n}", "fields": [{fields}]}}}}"#)
+            };
+            let first =
+                r#"{"name": "f0", "type": {"type": "record", "name": "R0", "fields": [{"name": "n", "type": "int"}]}}"#;
+            let links: String = (1..2_000).map(|n| format!(",{}", link(n))).collect();
+            record(&format!("{first}{links}"))
+        };
+        let doubled = chain(r#"{"name": "a", "type": "BEFORE"}, {"name": "b", "type": "BEFORE"}"#);
+        let deep = chain(r#"{"name": "a", "type": "BEFORE"}"#);
+        let within_itself = record(r#"{"name": "next", "type": ["null", "R"]}"#);
         for file in [
             made(&number, 3, &[2, 4]),
             made(&number, -1, &[2, 4]),
@@ -576,6 +634,9 @@ mod tests {
             ),
             made(&nothing, i64::MAX, &[]),
             made(&nothing, 5, &[]),
+            made(&doubled, 1, &[2; 9_000]),
+            made(&deep, 1, &[2; 9_000]),
+            made(&within_itself, 1, &[2, 2, 2, 0]),
         ] {
             assert!(matches!(read(&file), Err(FormatError::Decode(_))), "{file:?}");
         }

@@ -10,8 +10,8 @@ use orc_rust::ArrowReaderBuilder;
 use orc_rust::schema::TimestampPrecision;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::FormatError;
 use crate::avro_blocks::read_avro;
+use crate::{FormatError, orc_tail};
 
 pub(crate) const BATCH_ROWS: usize = 8_192;
 const PARQUET_MAGIC: &[u8] = b"PAR1";
@@ -91,6 +91,7 @@ pub fn read_file(data: Bytes, format: FileFormat) -> Result<FileBatches, FormatE
                 (arrow::array::RecordBatchReader::schema(&reader), Box::new(reader))
             }
             FileFormat::Orc => {
+                orc_tail::check(&data)?;
                 let builder = ArrowReaderBuilder::try_new(data).map_err(|error| wrong(&error))?;
                 let builder = builder
                     .with_batch_size(BATCH_ROWS)

@@ -17,6 +17,7 @@ mod json;
 mod kpl;
 mod orc;
 mod orc_file;
+mod orc_tail;
 mod parquet_file;
 mod protobuf;
 mod recordio;

@@ -17,6 +17,7 @@ use orc_rust::schema::TimestampPrecision;
 
 use crate::FormatError;
 use crate::files::{BATCH_ROWS, FileFormat, damaged};
+use crate::orc_tail::{TAIL_BYTES, bytes_wanted, check};
 
 /// Where a file's bytes come from.
 pub trait ReadRange: Send + 'static {
@@ -31,8 +32,15 @@ pub struct OrcFile<R> {
 
 impl<R: ReadRange> OrcFile<R> {
     /// Reads what the file of so many bytes says of itself.
-    pub async fn open(reader: R, length: u64) -> Result<Self, FormatError> {
-        let opening = AssertUnwindSafe(ArrowReaderBuilder::try_new_async(Ranges { reader, length }));
+    pub async fn open(mut reader: R, length: u64) -> Result<Self, FormatError> {
+        let mut tail = read_end(&mut reader, length, TAIL_BYTES).await?;
+        let wanted = bytes_wanted(&tail)?;
+        if wanted > tail.len() as u64 {
+            tail = read_end(&mut reader, length, wanted).await?;
+        }
+        check(&tail)?;
+        let ranges = Ranges { reader, length, tail };
+        let opening = AssertUnwindSafe(ArrowReaderBuilder::try_new_async(ranges));
         let builder = opening.catch_unwind().await.map_err(|_| panicked())?;
         let builder = builder.map_err(|error| wrong(&error))?;
         Ok(Self {
@@ -81,10 +89,16 @@ fn panicked() -> FormatError {
     wrong(&"it is damaged")
 }
 
-/// A reader that is asked for nothing beyond the file's end.
+async fn read_end(reader: &mut impl ReadRange, length: u64, bytes: u64) -> Result<Bytes, FormatError> {
+    let read = reader.read_range(length.saturating_sub(bytes)..length).await;
+    read.map_err(|error| wrong(&error))
+}
+
+/// A reader that is asked for nothing beyond the file's end, nor again for what stands at its end.
 struct Ranges<R> {
     reader: R,
     length: u64,
+    tail: Bytes,
 }
 
 impl<R: ReadRange> AsyncChunkReader for Ranges<R> {
@@ -93,12 +107,16 @@ impl<R: ReadRange> AsyncChunkReader for Ranges<R> {
     }
 
     fn get_bytes(&mut self, offset: u64, length: u64) -> BoxFuture<'_, std::io::Result<Bytes>> {
-        match offset.checked_add(length).filter(|end| *end <= self.length) {
-            Some(end) => self.reader.read_range(offset..end),
-            None => {
-                let beyond = Error::new(ErrorKind::UnexpectedEof, "it speaks of bytes beyond its end");
-                std::future::ready(Err(beyond)).boxed()
+        let Some(end) = offset.checked_add(length).filter(|end| *end <= self.length) else {
+            let beyond = Error::new(ErrorKind::UnexpectedEof, "it speaks of bytes beyond its end");
+            return std::future::ready(Err(beyond)).boxed();
+        };
+        match offset.checked_sub(self.length - self.tail.len() as u64) {
+            Some(at) => {
+                let at = at as usize;
+                std::future::ready(Ok(self.tail.slice(at..at + length as usize))).boxed()
             }
+            None => self.reader.read_range(offset..end),
         }
     }
 }
