@@ -490,13 +490,24 @@ def test_extension_time_zone_and_prefix_expressions(firehose, s3, bucket):
     assert match["time"].startswith(match["hour"].replace("T", "-"))
 
 
-def test_records_wait_for_their_bucket(firehose, s3):
+def figures(server, name):
+    """The metrics of a delivery stream."""
+    text = urllib.request.urlopen(f"{server.endpoint}/_catchment/metrics").read().decode()
+    found = re.findall(rf'^catchment_delivery_(\w+){{delivery_stream="{name}",account="{ACCOUNT}",region="us-east-1"}} (\d+)$', text, re.M)
+    return {figure: int(value) for figure, value in found}
+
+
+def test_records_wait_for_their_bucket_and_are_counted_meanwhile(firehose, s3, shared_server):
     bucket = f"late-{uuid.uuid4().hex}"
     name = make(firehose, bucket, ProcessingConfiguration=LINES)
+    waiting = lambda: (now := figures(shared_server, name))["failing"] and now["lag_records"] + now["buffered_records"]
     put(firehose, name, [b"a", b"b"])
-    time.sleep(0.5)
+    eventually(lambda: waiting() == 2)
+    put(firehose, name, [b"c", b"d", b"e"])
+    eventually(lambda: waiting() == 5)
     s3.create_bucket(Bucket=bucket)
-    assert sorted(lines(delivered(s3, bucket, 2).values())) == [b"a", b"b"]
+    assert sorted(lines(delivered(s3, bucket, 5).values())) == [b"a", b"b", b"c", b"d", b"e"]
+    eventually(lambda: (now := figures(shared_server, name))["records_total"] == 5 and now["lag_records"] + now["buffered_records"] == 0)
 
 
 # Dynamic partitioning
@@ -1410,6 +1421,7 @@ def test_sources_destinations_and_names_are_checked(firehose, unchecked, bucket)
         ({**s3, "DeliveryStreamType": "Nothing"}, "ValidationException", "enum value set"),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource"}, "InvalidArgumentException", "KinesisSourceStreamConfig is mandatory"),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": source}, "InvalidArgumentException", "Stream none not found."),
+        ({**s3, "KinesisStreamSourceConfiguration": source}, "InvalidArgumentException", "DeliveryStreamType is KinesisStreamAsSource"),
         ({**s3, "DeliveryStreamType": "KinesisStreamAsSource", "KinesisStreamSourceConfiguration": theirs}, "InvalidArgumentException", f"must belong to the account of the delivery stream, {ACCOUNT}"),
         ({**s3, "DeliveryStreamEncryptionConfigurationInput": {"KeyType": "CUSTOMER_MANAGED_CMK"}}, "InvalidArgumentException", "KeyARN is required"),
         ({**s3, "Tags": [{"Key": "aws:x", "Value": "v"}]}, "ValidationException", "regular expression pattern"),
@@ -1576,14 +1588,6 @@ url = "file://{tmp_path}/disk"
 
 
 # What is seen of delivery streams
-
-
-def figures(server, name):
-    """The metrics of one delivery stream."""
-    with urllib.request.urlopen(f"{server.endpoint}/_catchment/metrics") as page:
-        text = page.read().decode()
-    found = re.findall(rf'^catchment_delivery_(\w+){{delivery_stream="{name}",region="us-east-1"}} (\d+)$', text, re.M)
-    return {metric: int(value) for metric, value in found}
 
 
 def test_metrics_and_the_table_tell_how_a_delivery_gets_on(server):

@@ -239,14 +239,10 @@ impl Deliveries {
 
     /// Where the source of a delivery stream ends now.
     fn source_ends(&self, delivery: &Delivery) -> Vec<(u64, u64)> {
-        let id = match &delivery.spec.source {
-            Source::DirectPut => own_stream(delivery),
-            Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
-        };
         self.0
             .parts
             .streams
-            .get(&id)
+            .get(&source_of(delivery, &delivery.spec.source))
             .map(|stream| ends(&stream))
             .unwrap_or_default()
     }
@@ -494,6 +490,14 @@ fn ends(stream: &Stream) -> Vec<(u64, u64)> {
     partitions
         .map(|partition| (partition.id(), partition.end_offset()))
         .collect()
+}
+
+/// The stream that records come from.
+pub(crate) fn source_of(delivery: &Delivery, source: &Source) -> StreamId {
+    match source {
+        Source::DirectPut => own_stream(delivery),
+        Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
+    }
 }
 
 pub(crate) fn own_stream(delivery: &Delivery) -> StreamId {

@@ -12,7 +12,7 @@ use crate::DeliveryParts;
 use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
 use crate::checkpoint::{self, InForce, Plan, Progress, Step, StreamPlan};
 use crate::compactions::Compactions;
-use crate::deliveries::own_stream;
+use crate::deliveries::source_of;
 use crate::http_endpoint;
 use crate::places::Places;
 use crate::settings::{Routed, Settings};
@@ -102,6 +102,7 @@ impl Line {
     pub(crate) async fn run(&mut self, plans: Vec<(String, Plan)>) {
         let mut pause = PAUSE;
         let mut plans = plans;
+        self.note_cursors(&self.partitions());
         while !self.shared.stop.is_cancelled() {
             let outcome = match plans.is_empty() {
                 false => self.redo(&mut plans).await.map(|()| Round::Read),
@@ -142,7 +143,6 @@ impl Line {
         self.take_up_settings().await?;
         let partitions = self.partitions();
         let mut found = false;
-        let mut lag = 0;
         let mut unread = None;
         let waiting = self.waiting_for_parents();
         for partition in partitions.iter().filter(|partition| !waiting.contains(&partition.id())) {
@@ -154,10 +154,9 @@ impl Line {
                 // The others' records go on.
                 Err(error) => unread = unread.or(Some(error)),
             }
-            lag += partition.end_offset().saturating_sub(self.cursor(partition.id()));
         }
         self.look_for_lost_records(&partitions);
-        self.shared.figures.lock().lag_records = lag;
+        self.note_cursors(&partitions);
         self.write_due(!found).await?;
         self.note_figures();
         if let Some(error) = unread {
@@ -233,13 +232,9 @@ impl Line {
     }
 
     fn partitions(&self) -> Vec<Partition> {
-        let id = match &self.settings.spec().source {
-            Source::DirectPut => own_stream(&self.delivery),
-            Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
-        };
         self.parts
             .streams
-            .get(&id)
+            .get(&source_of(&self.delivery, &self.settings.spec().source))
             .map(|stream| stream.partitions().to_vec())
             .unwrap_or_default()
     }
@@ -681,6 +676,14 @@ impl Line {
             // The partition is gone; the next look at the source tells.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// How far the source is read: what is behind that waits, also while a destination fails and nothing is read.
+    fn note_cursors(&self, partitions: &[Partition]) {
+        let cursors = partitions
+            .iter()
+            .map(|partition| (partition.id(), self.cursor(partition.id())));
+        self.shared.figures.lock().cursors = cursors.collect();
     }
 
     fn note_figures(&self) {

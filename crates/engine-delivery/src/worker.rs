@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::buffers::Room;
 use crate::checkpoint::Progress;
 use crate::compactions::Compactions;
+use crate::deliveries::source_of;
 use crate::line::Line;
 use crate::spec::{Delivery, Role};
 use crate::{DeliveryError, DeliveryParts};
@@ -83,7 +84,8 @@ impl Marks {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    pub lag_records: u64,
+    /// By partition of the source, how far it is read.
+    pub cursors: HashMap<u64, u64>,
     pub buffered_records: usize,
     pub buffered_bytes: usize,
     pub oldest_ms: Option<Millis>,
@@ -215,11 +217,18 @@ impl Worker {
             line.map(|line| line.shared.figures.lock().clone()).unwrap_or_default()
         };
         let (main, backup) = (figures(Role::Main), figures(Role::Backup));
+        let source = self.parts.streams.get(&source_of(delivery, &delivery.spec.source));
+        let partitions = source.iter().flat_map(|stream| stream.partitions());
+        let unread = partitions.map(|partition| {
+            let cursor = main.cursors.get(&partition.id()).copied().unwrap_or(0);
+            partition.end_offset().saturating_sub(cursor)
+        });
+        let lag_records = unread.sum();
         let backup_error = backup.last_error.map(|error| format!("backup: {error}"));
         DeliveryStatus {
             scope: delivery.scope.clone(),
             name: delivery.name.clone(),
-            lag_records: main.lag_records,
+            lag_records,
             buffered_records: main.buffered_records,
             buffered_bytes: main.buffered_bytes,
             source: delivery.spec.source.to_string(),
