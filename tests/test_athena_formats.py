@@ -233,11 +233,13 @@ def test_avro_of_fastavro(lake, codec):
                 {"name": "Key", "type": "string"}, {"name": "n", "type": "int"}]}}},
             {"name": "counts", "type": {"type": "map", "values": "long"}},
             {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["EVEN", "ODD"]}},
+            {"name": "first", "type": ["null", "Tag"]},
         ],
     }
     arrow = pa.table(columns())
     arrow = arrow.set_column(3, "at", arrow["at"].cast(pa.timestamp("ms", "UTC")))
-    records = [{**row, "counts": dict(row["counts"]), "kind": ["EVEN", "ODD"][row["Id"] % 2]} for row in arrow.to_pylist()]
+    records = [{**row, "counts": dict(row["counts"]), "kind": ["EVEN", "ODD"][row["Id"] % 2], "first": row["tags"][0]}
+               for row in arrow.to_pylist()]
     out = io.BytesIO()
     fastavro.writer(out, schema, records, codec=codec)
     put(lake, "t/part-0.avro", out.getvalue())
@@ -246,6 +248,9 @@ def test_avro_of_fastavro(lake, codec):
     assert lake.rows("SELECT count(*), sum(id), count(name), max(counts['k']) FROM t") == [
         [str(ROWS), str(ROWS * (ROWS - 1) // 2), str(ROWS * 4 // 5), str(ROWS - 1)]
     ]
+    # A type that is named in a column which is not read.
+    table(lake, "firsts", "first struct<n:int>", "STORED AS AVRO", "t")
+    assert lake.rows("SELECT max(first.n) FROM firsts") == [["29999"]]
     # The table's own schema has a field of its own, and another type.
     literal = json.dumps({"type": "record", "name": "Other", "fields": [
         {"name": "Id", "type": ["null", "long"], "default": None},

@@ -6,19 +6,21 @@
 //!
 //! Source: Apache Avro 1.12 Specification, "Object Container Files" and "Schema Resolution".
 
-use std::collections::HashMap;
 use std::io::Cursor;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use arrow_avro::compression::CompressionCodec;
 use arrow_avro::errors::AvroError;
 use arrow_avro::reader::{HeaderInfo, ReaderBuilder, read_header_info};
 use arrow_avro::schema::AvroSchema;
 use bytes::{Buf, Bytes, BytesMut};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::FormatError;
+use crate::avro_schema::{projected, record};
 use crate::compression::Bounded;
 use crate::files::{BATCH_ROWS, FileBatches, FileFormat, damaged, guarded};
 use crate::protobuf::{put_varint, take_varint, zigzag};
@@ -31,9 +33,6 @@ const HEADER_BYTES_MAX: usize = 16 << 20;
 const BLOCK_BYTES_MAX: usize = 256 << 20;
 /// So many bytes of blocks become columns together, if they are there.
 const GROUP_BYTES: usize = 4 << 20;
-/// How many types a schema may consist of, each counted as often as it is meant, and how deep they may nest.
-const TYPES_MAX: usize = 10_000;
-const DEPTH_MAX: usize = 64;
 /// Numbers are written as in Protocol Buffers.
 const NUMBER_BYTES_MAX: usize = 10;
 /// What stands between blocks.
@@ -53,12 +52,13 @@ pub struct AvroBlocks {
 
 struct Header {
     info: HeaderInfo,
-    /// The reader's schema, if there is one.
-    reader: Option<AvroSchema>,
+    writer: Map<String, Value>,
+    /// The writer's own, unless there is another.
+    reader: Map<String, Value>,
     columns: Vec<String>,
 }
 
-/// The records of some blocks, one behind the other.
+/// The records of some blocks, as an array is written.
 struct Group {
     records: Bounded,
     count: u64,
@@ -144,97 +144,124 @@ impl AvroBlocks {
                         None => reader.remove(part),
                     };
                 }
-                Some(reader)
+                reader
             }
-            None => None,
+            None => writer.clone(),
         };
-        let fields = reader
-            .as_ref()
-            .unwrap_or(&writer)
-            .get("fields")
-            .and_then(Value::as_array);
-        let name = |field: &Value| field.get("name").and_then(Value::as_str).map(str::to_owned);
-        let columns = fields.into_iter().flatten().map(name).collect::<Option<_>>();
+        let fields = reader.get("fields").and_then(Value::as_array).into_iter().flatten();
+        let names = fields.map(|field| field.get("name").and_then(Value::as_str).map(str::to_owned));
+        let columns = names
+            .collect::<Option<_>>()
+            .ok_or_else(|| wrong(&"a field has no name"))?;
         Ok(Some(Header {
-            columns: columns.ok_or_else(|| wrong(&"a field has no name"))?,
-            reader: reader.map(|reader| AvroSchema::new(Value::Object(reader).to_string())),
             info,
+            writer,
+            reader,
+            columns,
         }))
     }
 }
 
 impl Header {
-    /// The records go to the crate as the one block of a file that is not compressed, to become one batch: the crate
-    /// stops when that is full, and does not look whether there are bytes left.
+    /// The records go to the crate as the items of an array in the one record of a file that is not compressed, and
+    /// behind them the file's mark: it is found there if the records have the bytes that they should have.
     fn batches(&self, group: Group, projection: Option<&[usize]>) -> Result<FileBatches, FormatError> {
-        let schema = self.info.writer_schema().map_err(|error| wrong(&error))?.json_string;
-        let records = group.records.into_bytes();
-        // A record takes a byte at least, unless it has nothing in it.
-        let rows = usize::try_from(group.count).ok().filter(|rows| *rows <= records.len());
-        let rows = rows.ok_or_else(|| wrong(&"a block has fewer records than it says"))?;
-        let mut file = Vec::with_capacity(schema.len() + records.len() + 128);
+        let mark = self.info.sync();
+        let wrapped = |record: Map<String, Value>| {
+            let rows = json!({"name": "rows", "type": {"type": "array", "items": record}});
+            let mark = json!({"name": "mark", "type": {"type": "fixed", "name": "CatchmentMark", "size": MARK_BYTES}});
+            json!({"type": "record", "name": "CatchmentRows", "fields": [rows, mark]}).to_string()
+        };
+        let writer = wrapped(self.writer.clone());
+        let reader = match projection {
+            Some(places) => projected(&self.reader, places),
+            None => self.reader.clone(),
+        };
+        let mut records = group.records.into_bytes();
+        put_number(0, &mut records);
+        records.extend_from_slice(&mark);
+        let mut file = Vec::with_capacity(writer.len() + records.len() + 128);
         file.extend_from_slice(MAGIC);
         put_number(1, &mut file);
-        for text in ["avro.schema", &schema] {
+        for text in ["avro.schema", &writer] {
             put_number(text.len() as i64, &mut file);
             file.extend_from_slice(text.as_bytes());
         }
         put_number(0, &mut file);
-        file.extend_from_slice(&self.info.sync());
-        if !records.is_empty() {
-            put_number(rows as i64, &mut file);
-            put_number(records.len() as i64, &mut file);
-            file.extend_from_slice(&records);
-            file.extend_from_slice(&self.info.sync());
-        }
-        let mut builder = ReaderBuilder::new().with_batch_size(rows.max(1));
-        if let Some(reader) = &self.reader {
-            builder = builder.with_reader_schema(reader.clone());
-        }
-        if let Some(projection) = projection {
-            builder = builder.with_projection(projection.to_vec());
-        }
+        file.extend_from_slice(&mark);
+        put_number(1, &mut file);
+        put_number(records.len() as i64, &mut file);
+        file.extend_from_slice(&records);
+        file.extend_from_slice(&mark);
         guarded(FileFormat::Avro, || {
+            let builder = ReaderBuilder::new()
+                .with_batch_size(1)
+                .with_reader_schema(AvroSchema::new(wrapped(reader)));
             let reader = builder
                 .build(Cursor::new(Bytes::from(file)))
                 .map_err(|error| wrong(&error))?;
-            let schema = reader.schema();
-            let batches = Rows {
-                reader: Box::new(reader),
-                batch: None,
-                rows_left: rows,
+            let schema = match reader.schema().fields().first().map(|field| field.data_type().clone()) {
+                Some(DataType::List(item)) => match item.data_type() {
+                    DataType::Struct(fields) => Arc::new(Schema::new(fields.clone())),
+                    _ => return Err(wrong(&"its schema is no record")),
+                },
+                _ => return Err(wrong(&"its schema is no record")),
             };
-            Ok(FileBatches::new(FileFormat::Avro, schema, Box::new(batches)))
+            let rows = Rows {
+                reader: Some(Box::new(reader)),
+                batch: RecordBatch::new_empty(schema.clone()),
+                count: group.count,
+                mark,
+            };
+            Ok(FileBatches::new(FileFormat::Avro, schema, Box::new(rows)))
         })
     }
 }
 
-/// One batch of so many rows, in parts.
+/// The rows of the one array that the reader has, in parts.
 struct Rows {
-    reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
-    batch: Option<RecordBatch>,
-    rows_left: usize,
+    reader: Option<Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>>,
+    batch: RecordBatch,
+    count: u64,
+    mark: [u8; MARK_BYTES],
+}
+
+impl Rows {
+    fn read(
+        &self,
+        mut reader: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    ) -> Result<RecordBatch, ArrowError> {
+        let other = || ArrowError::ParseError("its blocks have other records than they say".to_owned());
+        let wrapped = reader.next().ok_or_else(other)??;
+        let mark = wrapped.column(1).as_fixed_size_binary_opt().ok_or_else(other)?;
+        if mark.value(0) != self.mark {
+            return Err(other());
+        }
+        let rows = wrapped.column(0).as_list::<i32>().value(0);
+        if rows.len() as u64 != self.count {
+            return Err(other());
+        }
+        Ok(RecordBatch::from(rows.as_struct()))
+    }
 }
 
 impl Iterator for Rows {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rows_left == 0 {
+        if let Some(reader) = self.reader.take() {
+            match self.read(reader) {
+                Ok(batch) => self.batch = batch,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let rows = self.batch.num_rows().min(BATCH_ROWS);
+        if rows == 0 {
             return None;
         }
-        let batch = match self.batch.take().map(Ok).or_else(|| self.reader.next()) {
-            Some(Ok(batch)) if batch.num_rows() == self.rows_left => batch,
-            Some(Err(error)) => return Some(Err(error)),
-            _ => {
-                let why = "a block has other records than it says".to_owned();
-                return Some(Err(ArrowError::ParseError(why)));
-            }
-        };
-        let rows = self.rows_left.min(BATCH_ROWS);
-        self.rows_left -= rows;
-        self.batch = Some(batch.slice(rows, self.rows_left));
-        Some(Ok(batch.slice(0, rows)))
+        let batch = self.batch.slice(0, rows);
+        self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
+        Some(Ok(batch))
     }
 }
 
@@ -271,22 +298,33 @@ fn next_group(fed: &mut BytesMut, info: &HeaderInfo, ended: bool) -> Result<Opti
             }
             break;
         };
-        unpack(codec, &packed, &mut group.records)?;
-        group.count = group.count.saturating_add(count);
         blocks += 1;
+        // An array ends where no items follow.
+        if count > 0 {
+            let mut number = Vec::new();
+            put_number(count, &mut number);
+            group.records.extend(&number)?;
+        }
+        let begin = group.records.len();
+        unpack(codec, &packed, &mut group.records)?;
+        // A record takes a byte at least, unless it has nothing in it.
+        let bytes = (group.records.len() - begin) as u64;
+        if count as u64 > bytes || count == 0 && bytes > 0 {
+            return Err(wrong(&"a block has other records than it says"));
+        }
+        group.count += count as u64;
     }
     Ok((blocks > 0).then_some(group))
 }
 
 /// How many records a block has, and its data, once it is all there.
-fn next_block(fed: &mut BytesMut, mark: [u8; MARK_BYTES]) -> Result<Option<(u64, Bytes)>, FormatError> {
+fn next_block(fed: &mut BytesMut, mark: [u8; MARK_BYTES]) -> Result<Option<(i64, Bytes)>, FormatError> {
     let mut rest = fed.as_ref();
     let (Some(count), Some(bytes)) = (number(&mut rest)?, number(&mut rest)?) else {
         return Ok(None);
     };
-    let (Ok(count), Ok(bytes)) = (u64::try_from(count), usize::try_from(bytes)) else {
-        return Err(wrong(&"a block has less than no records or bytes"));
-    };
+    let bytes = usize::try_from(bytes).ok().filter(|_| count >= 0);
+    let bytes = bytes.ok_or_else(|| wrong(&"a block has less than no records or bytes"))?;
     if bytes > BLOCK_BYTES_MAX {
         return Err(FormatError::TooLarge(BLOCK_BYTES_MAX));
     }
@@ -327,129 +365,6 @@ fn unpack(codec: Option<CompressionCodec>, packed: &[u8], records: &mut Bounded)
     }
 }
 
-/// A schema that is a record.
-fn record(schema: &str) -> Result<Map<String, Value>, FormatError> {
-    let schema: Value = serde_json::from_str(schema).map_err(|error| wrong(&format!("its schema is none: {error}")))?;
-    Types::default().shape(&schema)?;
-    match schema {
-        Value::Object(record) if record.get("type").and_then(Value::as_str) == Some("record") => Ok(record),
-        _ => Err(wrong(&"its schema is no record")),
-    }
-}
-
-/// How types are put together. A schema of a few lines may stand for any number of columns: a type that was named once
-/// can be meant many times over, and each type can consist of two of the one before.
-#[derive(Default)]
-struct Types {
-    /// Of named types, by the last part of their names.
-    named: HashMap<String, Shape>,
-}
-
-#[derive(Clone, Copy)]
-struct Shape {
-    /// Whether a value takes no bytes. A few bytes could say that an array has any number of them.
-    weightless: bool,
-    /// Types within the type, and itself.
-    types: usize,
-    depth: usize,
-}
-
-impl Shape {
-    const SIMPLE: Self = Self {
-        weightless: false,
-        types: 1,
-        depth: 1,
-    };
-
-    /// Of a type that consists of others; no more than one that has no bound of its own.
-    fn around(parts: impl Iterator<Item = Result<Self, FormatError>>) -> Result<Self, FormatError> {
-        let mut shape = Self {
-            weightless: true,
-            ..Self::SIMPLE
-        };
-        for part in parts {
-            let part = part?;
-            shape.weightless &= part.weightless;
-            shape.types = shape.types.saturating_add(part.types);
-            shape.depth = shape.depth.max(part.depth + 1);
-        }
-        if shape.types > TYPES_MAX || shape.depth > DEPTH_MAX {
-            let why = format!("it has more than {TYPES_MAX} types, or they nest deeper than {DEPTH_MAX}");
-            return Err(wrong(&why));
-        }
-        Ok(shape)
-    }
-}
-
-impl Types {
-    fn shape(&mut self, schema: &Value) -> Result<Shape, FormatError> {
-        match schema {
-            Value::String(name) => Ok(match name.as_str() {
-                "null" => Shape {
-                    weightless: true,
-                    ..Shape::SIMPLE
-                },
-                name => self.named.get(last_part(name)).copied().unwrap_or(Shape::SIMPLE),
-            }),
-            // A union has the number of its branch before it.
-            Value::Array(branches) => Ok(Shape {
-                weightless: false,
-                ..Shape::around(branches.iter().map(|branch| self.shape(branch)))?
-            }),
-            Value::Object(object) => self.shape_of_object(object),
-            _ => Ok(Shape::SIMPLE),
-        }
-    }
-
-    fn shape_of_object(&mut self, object: &Map<String, Value>) -> Result<Shape, FormatError> {
-        let Some(data_type) = object.get("type") else {
-            return Ok(Shape::SIMPLE);
-        };
-        let shape = match data_type.as_str() {
-            Some("record") => {
-                let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
-                let types = fields.filter_map(|field| field.get("type"));
-                Shape::around(types.map(|data_type| self.shape(data_type)))?
-            }
-            Some("array") => {
-                let items = object
-                    .get("items")
-                    .map_or(Ok(Shape::SIMPLE), |items| self.shape(items))?;
-                if items.weightless {
-                    return Err(wrong(&"it has arrays whose items take no bytes"));
-                }
-                Shape::around([Ok(items)].into_iter())?
-            }
-            Some("map") => {
-                let values = object
-                    .get("values")
-                    .map_or(Ok(Shape::SIMPLE), |values| self.shape(values))?;
-                Shape {
-                    weightless: false,
-                    ..Shape::around([Ok(values)].into_iter())?
-                }
-            }
-            Some("fixed") => Shape {
-                weightless: object.get("size").and_then(Value::as_u64) == Some(0),
-                ..Shape::SIMPLE
-            },
-            _ => return self.shape(data_type),
-        };
-        if let Some(name) = object.get("name").and_then(Value::as_str) {
-            // Names that end alike are taken for the larger of their types.
-            let known = self.named.entry(last_part(name).to_owned()).or_insert(shape);
-            known.weightless |= shape.weightless;
-            known.types = known.types.max(shape.types);
-            known.depth = known.depth.max(shape.depth);
-        }
-        Ok(shape)
-    }
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
 /// A number of either sign; `None` where it is cut off.
 fn number(bytes: &mut &[u8]) -> Result<Option<i64>, FormatError> {
     match take_varint(bytes) {
@@ -469,10 +384,8 @@ fn wrong(why: &dyn std::fmt::Display) -> FormatError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{ArrayRef, Int32Array, StringArray};
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::Field;
 
     use super::*;
     use crate::{AvroCompression, JsonLines, write_avro, write_json_lines};
@@ -602,8 +515,6 @@ mod tests {
             read(&made(&number, 2, &[2, 4])).expect("reads"),
             "{\"n\":1}\n{\"n\":2}\n"
         );
-        // Bytes behind the records are passed over.
-        assert_eq!(read(&made(&number, 1, &[2, 4])).expect("reads"), "{\"n\":1}\n");
         let endless = record(r#"{"name": "l", "type": {"type": "array", "items": "null"}}"#);
         let named = r#"{"name": "a", "type": {"type": "record", "name": "x.Nothing", "fields": []}},
             {"name": "l", "type": ["null", {"type": "array", "items": "Nothing"}]}"#;
@@ -623,6 +534,8 @@ mod tests {
         let deep = chain(r#"{"name": "a", "type": "BEFORE"}"#);
         let within_itself = record(r#"{"name": "next", "type": ["null", "R"]}"#);
         for file in [
+            made(&number, 1, &[2, 4]),
+            made(&number, 0, &[2, 4]),
             made(&number, 3, &[2, 4]),
             made(&number, -1, &[2, 4]),
             made(&number, i64::MAX, &[2, 4]),

@@ -4,6 +4,7 @@
 mod arrow_types;
 mod avro_blocks;
 mod avro_file;
+mod avro_schema;
 mod cloudwatch_logs;
 mod column;
 mod compression;

@@ -5,7 +5,7 @@
 
 use crate::FormatError;
 use crate::compression::Bounded;
-use crate::files::{FileFormat, damaged};
+use crate::files::{FileFormat, damaged, guarded};
 use crate::protobuf::{Field, Fields, Malformed, take_varint};
 use crate::snappy::read_raw;
 
@@ -68,7 +68,7 @@ pub(crate) fn check(tail: &[u8]) -> Result<(), FormatError> {
     let begin = end
         .checked_sub(postscript.footer_bytes)
         .ok_or_else(|| wrong("it is too short"))?;
-    let footer = unpacked(&tail[begin..end], &postscript)?;
+    let footer = guarded(FileFormat::Orc, || unpacked(&tail[begin..end], &postscript))?;
     let mut types = Vec::new();
     for field in Fields::of(&footer) {
         if let (4, Field::Bytes(data_type)) = field.map_err(malformed)? {
