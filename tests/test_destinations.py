@@ -17,7 +17,12 @@ def example(page):
     return "\n".join(re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), flags=re.DOTALL))
 
 
+# The end of the interpreter is not what is tested: threads of native libraries may still run then and end it badly.
+END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
+
+
 def run(server, text):
+    text += END
     done = subprocess.run([sys.executable, "-c", text], env=environment(server), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout

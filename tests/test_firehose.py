@@ -1204,7 +1204,7 @@ def test_an_update_mends_a_destination_that_fails(firehose, s3, bucket):
     assert sorted(lines(delivered(s3, bucket, 3).values())) == [b"a", b"b", b"c"]
 
 
-def test_update_destination(firehose, s3, bucket):
+def test_update_destination(firehose, s3, bucket, shared_server):
     other = make_bucket(s3)
     name = make(firehose, bucket, Prefix="old/", BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900})
     update = lambda version, **more: firehose.update_destination(
@@ -1212,6 +1212,8 @@ def test_update_destination(firehose, s3, bucket):
         ExtendedS3DestinationUpdate=more,
     )
     put(firehose, name, [b"old"])
+    # A record that is not read yet goes by the settings that are read with it.
+    eventually(lambda: figures(shared_server, name)["buffered_records"] == 1)
     update("1", BucketARN=f"arn:aws:s3:::{other}", Prefix="new/", CompressionFormat="GZIP", BufferingHints=NOW)
     put(firehose, name, [b"new"])
     # What was taken under the old settings and waited is delivered by the old settings.
