@@ -31,6 +31,10 @@ def test_delta(server):
     assert run(server, example("delta.md")).strip() == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] ['day']"
 
 
+def test_kinesis(server):
+    assert run(server, example("kinesis.md")).strip() == "b'one'"
+
+
 @pytest.fixture
 def endpoint():
     endpoint = test_firehose_http.Endpoint(authority := trustme.CA())
@@ -53,5 +57,5 @@ def test_http_endpoint(endpoint, tmp_path):
 
 
 def test_every_page_is_in_the_table():
-    named = set(re.findall(r"\((\S+?\.md)", (PAGES / "README.md").read_text()))
+    named = set(re.findall(r"\]\((\S+?\.md)", (PAGES / "README.md").read_text()))
     assert {page.name for page in PAGES.glob("*.md")} == named | {"README.md"}

@@ -41,7 +41,7 @@ pub use decompressor::Decompressor;
 pub use error::FormatError;
 pub use files::{FileBatches, FileFormat, read_file};
 pub use json::{Coercion, Documents, JsonDecoder, JsonOptions};
-pub use kpl::deaggregate;
+pub use kpl::{UserRecord, deaggregate};
 pub use orc::{OrcCompression, OrcOptions, OrcVersion, OrcWriter};
 pub use orc_file::{OrcFile, ReadRange};
 pub use parquet_file::{ParquetCompression, ParquetFile, ParquetOptions, WriterVersion};
