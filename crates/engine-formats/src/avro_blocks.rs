@@ -20,7 +20,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
 use crate::FormatError;
-use crate::avro_schema::{projected, record};
+use crate::avro_schema::{projected, record, with_plain_names};
 use crate::compression::Bounded;
 use crate::files::{BATCH_ROWS, FileBatches, FileFormat, damaged, guarded};
 use crate::protobuf::{put_varint, take_varint, zigzag};
@@ -134,20 +134,18 @@ impl AvroBlocks {
         };
         self.fed.advance(info.header_len() as usize);
         let writer = record(&info.writer_schema().map_err(|error| wrong(&error))?.json_string)?;
-        let reader = match &self.reader_schema {
-            Some(reader) => {
-                let mut reader = record(reader)?;
-                // To Avro's own readers the names of the two records do not matter.
-                for part in ["name", "namespace"] {
-                    match writer.get(part) {
-                        Some(value) => reader.insert(part.to_owned(), value.clone()),
-                        None => reader.remove(part),
-                    };
-                }
-                reader
-            }
+        let mut reader = match &self.reader_schema {
+            Some(reader) => record(reader)?,
             None => writer.clone(),
         };
+        // To Avro's own readers the names of the two records themselves do not matter.
+        for part in ["name", "namespace"] {
+            match writer.get(part) {
+                Some(value) => reader.insert(part.to_owned(), value.clone()),
+                None => reader.remove(part),
+            };
+        }
+        let [writer, reader] = with_plain_names([&writer, &reader]);
         let fields = reader.get("fields").and_then(Value::as_array).into_iter().flatten();
         let names = fields.map(|field| field.get("name").and_then(Value::as_str).map(str::to_owned));
         let columns = names

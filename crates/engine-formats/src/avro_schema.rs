@@ -137,11 +137,32 @@ fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
+/// Two records with names that mean the same wherever they stand: without namespaces, as records of both are the same by
+/// their plain names, or with them where two types of one record would have the same name.
+pub(crate) fn with_plain_names(records: [&Map<String, Value>; 2]) -> [Map<String, Value>; 2] {
+    let clash = records.iter().any(|record| {
+        let mut names = Names::default();
+        names.renamed(&Value::Object(Map::clone(record)), "");
+        let plain: HashSet<&str> = names.types.keys().map(|name| last_part(name)).collect();
+        plain.len() < names.types.len()
+    });
+    records.map(|record| {
+        let mut names = Names {
+            plain: !clash,
+            ..Names::default()
+        };
+        match names.renamed(&Value::Object(record.clone()), "") {
+            Value::Object(renamed) => renamed,
+            _ => record.clone(),
+        }
+    })
+}
+
 /// The record with these of its fields, in this order. A type that is named in a field which is left out is named where
 /// it is meant first.
 pub(crate) fn projected(record: &Map<String, Value>, fields: &[usize]) -> Map<String, Value> {
     let mut names = Names::default();
-    let Value::Object(mut record) = names.full(&Value::Object(record.clone()), "") else {
+    let Value::Object(mut record) = names.renamed(&Value::Object(record.clone()), "") else {
         return record.clone();
     };
     let all = record
@@ -165,16 +186,20 @@ pub(crate) fn projected(record: &Map<String, Value>, fields: &[usize]) -> Map<St
 
 #[derive(Default)]
 struct Names {
-    /// Types by their full names.
+    /// Whether names lose their namespaces, rather than that all have one.
+    plain: bool,
+    /// Types by their new names.
     types: HashMap<String, Value>,
 }
 
 impl Names {
-    /// The schema with full names only, which mean the same wherever they stand.
-    fn full(&mut self, schema: &Value, namespace: &str) -> Value {
+    /// The schema with names that mean the same wherever they stand.
+    fn renamed(&mut self, schema: &Value, namespace: &str) -> Value {
         match schema {
-            Value::String(name) if !PRIMITIVES.contains(&name.as_str()) => Value::String(full_name(name, namespace)),
-            Value::Array(branches) => branches.iter().map(|branch| self.full(branch, namespace)).collect(),
+            Value::String(name) if !PRIMITIVES.contains(&name.as_str()) => {
+                Value::String(self.name(full_name(name, namespace)))
+            }
+            Value::Array(branches) => branches.iter().map(|branch| self.renamed(branch, namespace)).collect(),
             Value::Object(object) => {
                 let mut object = object.clone();
                 let kind = object
@@ -187,13 +212,14 @@ impl Names {
                         let own = object.remove("namespace");
                         let namespace = own.as_ref().and_then(Value::as_str).unwrap_or(namespace);
                         let name = object.get("name").and_then(Value::as_str).unwrap_or_default();
-                        let name = full_name(name, namespace);
-                        let within = name.rsplit_once('.').map_or("", |(within, _)| within);
+                        let full = full_name(name, namespace);
+                        let within = full.rsplit_once('.').map_or("", |(within, _)| within);
                         if let Some(Value::Array(fields)) = object.get_mut("fields") {
                             for field in fields {
                                 self.replace(field, "type", within);
                             }
                         }
+                        let name = self.name(full);
                         object.insert("name".to_owned(), Value::String(name.clone()));
                         self.types.insert(name, Value::Object(object.clone()));
                         Value::Object(object)
@@ -214,13 +240,17 @@ impl Names {
         }
     }
 
+    fn name(&self, full: String) -> String {
+        if self.plain { last_part(&full).to_owned() } else { full }
+    }
+
     fn replace(&mut self, schema: &mut Value, part: &str, namespace: &str) {
         if let Some(part) = schema.get_mut(part) {
-            *part = self.full(part, namespace);
+            *part = self.renamed(part, namespace);
         }
     }
 
-    /// A schema of full names, in which the first mention of a type that is not `named` yet is the type itself.
+    /// A schema of such names, in which the first mention of a type that is not `named` yet is the type itself.
     fn named_where_first_meant(&self, schema: &Value, named: &mut HashSet<String>) -> Value {
         match schema {
             Value::String(name) => match self.types.get(name) {
@@ -291,5 +321,23 @@ mod tests {
                 {"name": "kind", "type": "b.Kind"},
                 {"name": "n", "type": "int"}]}}], "default": null}]});
         assert_eq!(Value::Object(projected(&schema, &[3, 2, 1])), expect);
+        let [plain, _] = with_plain_names([&schema, &Map::new()]).map(|record| Value::Object(record).to_string());
+        assert!(
+            plain.contains(r#""name":"Row""#) && plain.contains(r#""items":"Pair""#),
+            "{plain}"
+        );
+        assert!(
+            plain.contains(r#""values":"Kind""#) && !plain.contains("namespace"),
+            "{plain}"
+        );
+        let text = Value::Object(schema).to_string().replace("b.Kind", "b.Pair");
+        let Ok(Value::Object(clash)) = serde_json::from_str(&text) else {
+            panic!("a record")
+        };
+        let [full, _] = with_plain_names([&clash, &Map::new()]).map(|record| Value::Object(record).to_string());
+        assert!(
+            full.contains(r#""items":"a.Pair""#) && full.contains(r#""values":"b.Pair""#),
+            "{full}"
+        );
     }
 }
