@@ -2,9 +2,10 @@
 
 import concurrent.futures
 import contextlib
+import json
 
 import pyarrow as pa
-from conftest import ACCESS_KEY, REGION, SECRET_KEY
+from conftest import ACCESS_KEY, REGION, SECRET_KEY, eventually
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
@@ -63,3 +64,54 @@ def test_a_table_is_compacted_checkpointed_and_vacuumed(shared_server):
     assert len(keys) == 2
     days = DeltaTable(place, storage_options=storage).to_pyarrow_table().column("day").to_pylist()
     assert sorted(days) == ["2013-01-01"] * 3 + ["2013-01-02 %:ü"] * 3
+
+
+def test_a_table_that_asks_for_it_is_compacted_while_it_grows(shared_server):
+    s3, glue, firehose = (shared_server.client(name) for name in ("s3", "glue", "firehose"))
+    s3.create_bucket(Bucket="delta-compacted")
+    glue.create_database(DatabaseInput={"Name": "compacted"})
+    glue.create_table(
+        DatabaseName="compacted",
+        TableInput={
+            "Name": "events",
+            "Parameters": {"table_type": "DELTA", "catchment.compact_to_mb": "16"},
+            "StorageDescriptor": {"Columns": [{"Name": "n", "Type": "bigint"}], "Location": "s3://delta-compacted/events/"},
+        },
+    )
+    role = "arn:aws:iam::000000000000:role/any"
+    firehose.create_delivery_stream(
+        DeliveryStreamName="compacted",
+        ExtendedS3DestinationConfiguration={
+            "BucketARN": "arn:aws:s3:::delta-compacted",
+            "RoleARN": role,
+            "Prefix": "events/",
+            "ErrorOutputPrefix": "errors/",
+            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 0},
+            "DataFormatConversionConfiguration": {
+                "SchemaConfiguration": {"RoleARN": role, "DatabaseName": "compacted", "TableName": "events"},
+                "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
+                "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}},
+            },
+        },
+    )
+
+    def table(version=None):
+        return DeltaTable("s3://delta-compacted/events", version=version, storage_options=options(shared_server))
+
+    def rows(table):
+        return sorted(table.to_pyarrow_table()["n"].to_pylist())
+
+    # Each waits for the one before it, so that each is a file of its own.
+    for n in range(60):
+        firehose.put_record(DeliveryStreamName="compacted", Record={"Data": json.dumps({"n": n})})
+        eventually(lambda: s3.list_objects_v2(Bucket="delta-compacted", Prefix="events/")["KeyCount"] > 0 and n in rows(table()))
+    eventually(lambda: any(commit["operation"] == "OPTIMIZE" for commit in table().history()))
+    now = table()
+    assert rows(now) == list(range(60))
+    assert len(now.file_uris()) < 40
+    [optimized, *_] = [commit["version"] for commit in now.history() if commit["operation"] == "OPTIMIZE"]
+    # What was there before is the same, from other files.
+    assert rows(table(optimized)) == rows(table(optimized - 1))
+    assert len(table(optimized).file_uris()) < len(table(optimized - 1).file_uris())
+    # Nothing else lies about than what the versions of the last week name.
+    assert now.vacuum(dry_run=True) == []

@@ -20,10 +20,14 @@ enum Target {
     Frames,
     /// The log's files.
     Segments,
+    /// Lines of text, and patterns.
+    Text,
+    /// Avro, ORC, RecordIO and compressed objects.
+    Files,
 }
 
 impl Target {
-    const ALL: [Self; 3] = [Self::Request, Self::Frames, Self::Segments];
+    const ALL: [Self; 5] = [Self::Request, Self::Frames, Self::Segments, Self::Text, Self::Files];
 
     /// As the binary in `fuzz/Cargo.toml` is called.
     fn name(self) -> &'static str {
@@ -31,6 +35,8 @@ impl Target {
             Self::Request => "request",
             Self::Frames => "frames",
             Self::Segments => "segments",
+            Self::Text => "text",
+            Self::Files => "files",
         }
     }
 }

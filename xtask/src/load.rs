@@ -167,9 +167,12 @@ pub(crate) fn percentile(times: &[Duration], share: f64) -> Duration {
 
 /// Sends a request and insists that all its records are taken.
 pub(crate) fn put(connection: &mut Connection, request: &[u8]) -> Result<()> {
-    const FAILED: &[u8] = b"\"FailedRecordCount\":";
+    /// As Kinesis and as Firehose call it.
+    const FAILED: [&[u8]; 2] = [b"\"FailedRecordCount\":", b"\"FailedPutCount\":"];
     let (status, body) = connection.exchange(request)?;
-    let failed = memmem::find(body, FAILED).is_some_and(|at| body.get(at + FAILED.len()) != Some(&b'0'));
+    let failed = FAILED
+        .iter()
+        .any(|failed| memmem::find(body, failed).is_some_and(|at| body.get(at + failed.len()) != Some(&b'0')));
     ensure!(
         status == 200 && !failed,
         "the server answered {status}: {}",
@@ -202,6 +205,18 @@ pub(crate) fn run(address: SocketAddr, requests: &[Vec<u8>], connections: usize,
     let mut times = times.concat();
     times.sort_unstable();
     Ok(Load { took, times })
+}
+
+/// Bytes that differ from seed to seed and do not compress.
+pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
 }
 
 /// Does the work on so many threads, each with its number, and gives what they made or the first of their errors.

@@ -96,17 +96,16 @@ const FIGURES: [Figure; 14] = [
 ];
 
 pub(crate) fn render(all: &[DeliveryStatus], now_ms: Millis, out: &mut String) {
-    let labels = |status: &DeliveryStatus| [status.name.clone(), status.scope.region.to_string()];
     let mut all_lines = |name: &str, kind: &str, help: &str, value: &dyn Fn(&DeliveryStatus) -> u64| {
         describe(out, name, kind, help);
         for status in all {
-            let [name_label, region] = labels(status);
-            line(
-                out,
-                name,
-                &[("delivery_stream", &name_label), ("region", &region)],
-                value(status),
-            );
+            let (account, region) = (status.scope.account.to_string(), status.scope.region.to_string());
+            let labels = [
+                ("delivery_stream", status.name.as_str()),
+                ("account", &account),
+                ("region", &region),
+            ];
+            line(out, name, &labels, value(status));
         }
     };
     for (name, kind, help, value) in FIGURES {

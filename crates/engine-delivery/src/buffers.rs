@@ -111,6 +111,8 @@ const PART_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Held<'b> {
     pub data: &'b [u8],
+    /// Where it may be wanted; empty otherwise.
+    pub partition_key: &'b [u8],
     pub offset: u64,
     /// Which piece of its record it is.
     pub piece: u32,
@@ -120,15 +122,15 @@ pub(crate) struct Held<'b> {
 }
 
 impl<'b> Held<'b> {
-    const HEAD_BYTES: usize = 28;
-
     fn write(&self, out: &mut Vec<u8>) {
         let reason = self.reason.unwrap_or_default();
         out.extend_from_slice(&(self.data.len() as u32).to_le_bytes());
         out.extend_from_slice(&(reason.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(self.partition_key.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.piece.to_le_bytes());
         out.extend_from_slice(&self.offset.to_le_bytes());
         out.extend_from_slice(&self.arrival_ms.to_le_bytes());
+        out.extend_from_slice(self.partition_key);
         out.extend_from_slice(self.data);
         out.extend_from_slice(reason.as_bytes());
     }
@@ -137,13 +139,16 @@ impl<'b> Held<'b> {
     fn read(part: &'b [u8]) -> Option<(Self, &'b [u8])> {
         let (data_bytes, rest) = part.split_first_chunk()?;
         let (reason_bytes, rest) = rest.split_first_chunk()?;
+        let (key_bytes, rest) = rest.split_first_chunk()?;
         let (piece, rest) = rest.split_first_chunk()?;
         let (offset, rest) = rest.split_first_chunk()?;
         let (arrival_ms, rest) = rest.split_first_chunk()?;
+        let (partition_key, rest) = rest.split_at_checked(u32::from_le_bytes(*key_bytes) as usize)?;
         let (data, rest) = rest.split_at_checked(u32::from_le_bytes(*data_bytes) as usize)?;
         let (reason, rest) = rest.split_at_checked(u32::from_le_bytes(*reason_bytes) as usize)?;
         let held = Self {
             data,
+            partition_key,
             offset: u64::from_le_bytes(*offset),
             piece: u32::from_le_bytes(*piece),
             arrival_ms: Millis::from_le_bytes(*arrival_ms),
@@ -194,15 +199,21 @@ impl Buffer {
             self.oldest_ms = held.arrival_ms;
         }
         self.oldest_ms = self.oldest_ms.min(held.arrival_ms);
-        self.take_room(Held::HEAD_BYTES + held.data.len() + held.reason.map_or(0, str::len));
-        match self.parts.last_mut() {
-            Some(Part::Memory(part)) if part.len() < PART_BYTES => held.write(part),
+        let taken = match self.parts.last_mut() {
+            Some(Part::Memory(part)) if part.len() < PART_BYTES => {
+                let before = part.capacity();
+                held.write(part);
+                part.capacity() - before
+            }
             _ => {
                 let mut part = Vec::new();
                 held.write(&mut part);
+                let taken = part.capacity();
                 self.parts.push(Part::Memory(part));
+                taken
             }
-        }
+        };
+        self.take_room(taken);
         self.records += 1;
         self.bytes += held.data.len() + self.delimiter_bytes;
         let next = held.offset + 1;
@@ -243,7 +254,7 @@ impl Buffer {
     fn spill(&mut self, spill: &mut Spill) -> io::Result<()> {
         for part in &mut self.parts {
             if let Part::Memory(records) = part {
-                let (extent, bytes) = (spill.write(records)?, records.len());
+                let (extent, bytes) = (spill.write(records)?, records.capacity());
                 *part = Part::Spilled(extent);
                 self.memory_bytes -= bytes;
                 self.room.taken.fetch_sub(bytes, Ordering::Relaxed);
@@ -417,6 +428,7 @@ mod tests {
     fn record(offset: u64, data: &str) -> Held<'_> {
         Held {
             data: data.as_bytes(),
+            partition_key: b"key",
             offset,
             piece: 0,
             arrival_ms: 1_000 + offset as Millis,
@@ -455,17 +467,14 @@ mod tests {
 
     #[test]
     fn records_heads_keys_and_reasons_take_room_until_the_buffer_ends() {
+        const HEAD_BYTES: usize = 32;
         let room = Room::new(6_000);
         let mut buffers = Buffers::new(room.clone(), 0);
         for offset in 0..100 {
             let reason = BufferKey::Error(ErrorType::MetadataExtraction, "why ".repeat(10));
             buffers.push(reason, 1, record(offset, ""), 0);
         }
-        assert!(
-            room.taken_bytes() >= 100 * (40 + Held::HEAD_BYTES),
-            "{}",
-            room.taken_bytes()
-        );
+        assert!(room.taken_bytes() >= 100 * (40 + HEAD_BYTES), "{}", room.taken_bytes());
         assert!(room.is_full());
         let key = buffers.largest().expect("a buffer");
         let buffer = buffers.take(&key);

@@ -40,6 +40,23 @@ pub(crate) struct Plan {
     /// than this member.
     #[serde(default)]
     pub version: u64,
+    /// Where the records go to a data stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPlan>,
+    /// Whether the object was to be a file of a Delta table: that it is there does not tell then that it was committed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delta: bool,
+}
+
+/// By what the records of a plan are found again in a data stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StreamPlan {
+    pub scope: Scope,
+    pub name: String,
+    /// The partitions of its shards and where they ended when it was planned. Those that are not here are newer.
+    pub ends: Vec<(u64, u64)>,
+    /// What was put behind each record.
+    pub delimiter: String,
 }
 
 /// Records of one partition: those from `from` up to and without `to` that belong to the plan's buffer.

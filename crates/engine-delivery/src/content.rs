@@ -61,7 +61,9 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
         database_name: conversion.database.clone(),
         table_name: conversion.table.clone(),
         region: conversion.scope.region.to_string(),
-        version_id: "LATEST".to_owned(),
+        version_id: conversion
+            .version
+            .map_or("LATEST".to_owned(), |version| version.to_string()),
         catalog_arn: conversion.scope.arn("glue", "catalog").to_string(),
     };
     let mut content = Content::default();
@@ -153,6 +155,7 @@ pub(crate) fn of_failures(kind: ErrorType, reason: &str, buffer: &Buffer, now_ms
         ErrorType::FormatConversion => "DataFormatConversion.MalformedData",
         ErrorType::Decompression => "Decompression.Failed",
         ErrorType::HttpEndpoint => "HttpEndpoint.DestinationException",
+        ErrorType::KinesisStream => "Kinesis.PutFailed",
     };
     let mut object = Vec::new();
     for part in buffer.parts() {

@@ -18,8 +18,10 @@ use tokio::sync::Mutex;
 use crate::DeliveryError;
 use crate::buffers::Room;
 use crate::checkpoint;
+use crate::compactions::Compactions;
 use crate::line::in_force;
-use crate::spec::{Delivery, DeliverySpec, Role, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Role, Source};
+use crate::worker::Commons;
 use crate::worker::{DeliveryStatus, Worker};
 
 const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/streams");
@@ -27,7 +29,7 @@ const DELIVERIES: Keyspace<(Scope, String), Delivery> = Keyspace::new("delivery/
 const RETENTION_HOURS: u32 = 24;
 
 /// What the buffers of all delivery streams may hold in memory together; beyond it they are spilled.
-const BUFFERED_BYTES_MAX: usize = 64 << 20;
+const BUFFERED_BYTES_MAX: usize = 48 << 20;
 
 /// What delivery streams work with.
 #[derive(Clone)]
@@ -75,7 +77,7 @@ pub struct Deliveries(Arc<Inner>);
 
 struct Inner {
     parts: DeliveryParts,
-    room: Room,
+    commons: Commons,
     running: RwLock<HashMap<(Scope, String), Running>>,
     /// Changes to the set are made one at a time.
     changing: Mutex<()>,
@@ -95,7 +97,10 @@ impl Deliveries {
             .meta
             .read(|snapshot| snapshot.scan(&DELIVERIES, &(), None, usize::MAX))?;
         let inner = Inner {
-            room: Room::new(BUFFERED_BYTES_MAX),
+            commons: Commons {
+                room: Room::new(BUFFERED_BYTES_MAX),
+                compactions: Compactions::default(),
+            },
             parts,
             running: RwLock::default(),
             changing: Mutex::new(()),
@@ -127,7 +132,7 @@ impl Deliveries {
             Source::DirectPut => self.0.parts.streams.get(&own_stream(&delivery)),
             Source::Stream { .. } => None,
         };
-        let worker = Worker::start(self.0.parts.clone(), self.0.room.clone(), &delivery)?;
+        let worker = Worker::start(self.0.parts.clone(), self.0.commons.clone(), &delivery)?;
         Ok(Running { delivery, own, worker })
     }
 
@@ -156,6 +161,7 @@ impl Deliveries {
                 config: new.config,
                 tags: new.tags,
             };
+            this.check_destination(&delivery.spec)?;
             let low = this.beginnings(&delivery, new.encryption_key).await?;
             let stored = delivery.clone();
             let write = parts.meta.write(move |tx| {
@@ -180,6 +186,15 @@ impl Deliveries {
             .spawn(work)
             .await
             .unwrap_or_else(|_| Err(LogError::Closed.into()))
+    }
+
+    fn check_destination(&self, spec: &DeliverySpec) -> Result<(), DeliveryError> {
+        match &spec.destination {
+            Destination::Stream(stream) if self.0.parts.streams.get(&stream.id()).is_none() => {
+                Err(DeliveryError::DataStreamNotFound(stream.name.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The offsets that a new delivery stream begins at; makes its own stream where it takes direct puts.
@@ -216,7 +231,7 @@ impl Deliveries {
             }
             Source::Stream { scope, name } => {
                 let stream = streams.get(&StreamId::new(Kind::Data, scope, name.clone()));
-                let stream = stream.ok_or_else(|| DeliveryError::SourceNotFound(name.clone()))?;
+                let stream = stream.ok_or_else(|| DeliveryError::DataStreamNotFound(name.clone()))?;
                 Ok(ends(&stream))
             }
         }
@@ -224,14 +239,10 @@ impl Deliveries {
 
     /// Where the source of a delivery stream ends now.
     fn source_ends(&self, delivery: &Delivery) -> Vec<(u64, u64)> {
-        let id = match &delivery.spec.source {
-            Source::DirectPut => own_stream(delivery),
-            Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
-        };
         self.0
             .parts
             .streams
-            .get(&id)
+            .get(&source_of(delivery, &delivery.spec.source))
             .map(|stream| ends(&stream))
             .unwrap_or_default()
     }
@@ -297,6 +308,7 @@ impl Deliveries {
         config: Value,
     ) -> Result<Arc<Delivery>, DeliveryError> {
         let now_ms = self.0.parts.clock.now_ms();
+        self.check_destination(&spec)?;
         let low = self.source_ends(&*self.get(scope, name)?);
         let changed = self.change(scope, name, move |tx, delivery| {
             if delivery.version != expected_version {
@@ -478,6 +490,14 @@ fn ends(stream: &Stream) -> Vec<(u64, u64)> {
     partitions
         .map(|partition| (partition.id(), partition.end_offset()))
         .collect()
+}
+
+/// The stream that records come from.
+pub(crate) fn source_of(delivery: &Delivery, source: &Source) -> StreamId {
+    match source {
+        Source::DirectPut => own_stream(delivery),
+        Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
+    }
 }
 
 pub(crate) fn own_stream(delivery: &Delivery) -> StreamId {

@@ -10,6 +10,7 @@ use engine_formats::{arrow_schema, without_views};
 use engine_lake::{AddedFile, DeltaTable, Location, Outcome, TableSpec};
 
 use crate::DeliveryParts;
+use crate::compactions::Compactions;
 use crate::register;
 
 const PARQUET_MAGIC: &[u8] = b"PAR1";
@@ -21,9 +22,15 @@ pub(crate) fn is_delta(table: &Table) -> bool {
     })
 }
 
+/// The parameter of tables whose small files are to be put together, into files of so many megabytes.
+const COMPACT_TO_MB: &str = "catchment.compact_to_mb";
+/// A file on its way is in memory.
+const COMPACT_TO_MB_MAX: u64 = 128;
+
 /// Commits a Parquet file to the table, once however often it is called for the same transaction, and returns its bytes.
 pub(crate) async fn append(
     parts: &DeliveryParts,
+    compactions: &Compactions,
     table: &Table,
     bucket: &str,
     object_key: &str,
@@ -68,8 +75,31 @@ pub(crate) async fn append(
     let opened = opened.await.map_err(text)?;
     let app_id = format!("catchment/{transaction}");
     match opened.append(&app_id, 0, vec![added]).await.map_err(text)? {
-        Outcome::Committed { .. } | Outcome::AlreadyCommitted => Ok(bytes),
+        Outcome::Committed { .. } => {
+            if let Some(target_bytes) = compact_to_bytes(table) {
+                compactions.note_commit(parts, home, opened, target_bytes);
+            }
+        }
+        Outcome::AlreadyCommitted => {}
     }
+    Ok(bytes)
+}
+
+fn compact_to_bytes(table: &Table) -> Option<u64> {
+    let wanted = table.spec.parameter(COMPACT_TO_MB)?;
+    let megabytes = wanted
+        .parse()
+        .ok()
+        .filter(|megabytes| (1..=COMPACT_TO_MB_MAX).contains(megabytes));
+    if megabytes.is_none() {
+        let table = &table.spec.name;
+        tracing::warn!(
+            table,
+            wanted,
+            "{COMPACT_TO_MB} is no number from 1 to {COMPACT_TO_MB_MAX}; nothing is compacted"
+        );
+    }
+    Some(megabytes? << 20)
 }
 
 fn text(error: impl std::fmt::Display) -> String {

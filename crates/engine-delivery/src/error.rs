@@ -13,9 +13,9 @@ pub enum DeliveryError {
     /// The stream takes its records from elsewhere.
     #[error("the delivery stream {0:?} takes no direct puts")]
     NoDirectPuts(String),
-    /// The stream to read from is not there.
-    #[error("there is no stream {0:?} to read from")]
-    SourceNotFound(String),
+    /// The data stream to read from or to write to is not there.
+    #[error("there is no data stream {0:?}")]
+    DataStreamNotFound(String),
     /// Somebody else changed the delivery stream since the caller read it.
     #[error("the delivery stream is at version {current}, not {expected}")]
     VersionMismatch { expected: u64, current: u64 },

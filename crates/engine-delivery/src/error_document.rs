@@ -12,6 +12,7 @@ pub(crate) enum ErrorType {
     MetadataExtraction,
     Decompression,
     HttpEndpoint,
+    KinesisStream,
 }
 
 impl ErrorType {
@@ -21,6 +22,7 @@ impl ErrorType {
             Self::MetadataExtraction => "metadata-extraction-failed",
             Self::Decompression => "decompression-failed",
             Self::HttpEndpoint => "http-endpoint-failed",
+            Self::KinesisStream => "kinesis-stream-failed",
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::DeliveryParts;
 use crate::buffers::{Buffer, Held};
 use crate::error_document::{self, Failed};
 use crate::worker::Shared;
+use crate::write::Sent;
 
 /// What one request carries at most, before compression.
 const RECORDS_MAX: usize = 10_000;
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 const JITTER: f64 = 0.15;
 
-/// Where and how records are posted.
+/// Where and how records are sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpEndpoint {
     pub url: String,
@@ -56,16 +57,6 @@ struct Failure {
     message: String,
     /// Whether another attempt would fail just so.
     is_final: bool,
-}
-
-/// What became of a buffer.
-#[derive(Debug, Default)]
-pub(crate) struct Posted {
-    pub requests: u64,
-    pub bytes: u64,
-    /// Records that the endpoint did not take, and their documents.
-    pub failed: u64,
-    pub documents: Vec<u8>,
 }
 
 /// A client for all endpoints; connections are kept.
@@ -89,8 +80,8 @@ pub(crate) async fn post(
     delimiter: &[u8],
     first_id: Uuid,
     buffer: &Buffer,
-) -> Result<Posted, String> {
-    let mut posted = Posted::default();
+) -> Result<Sent, String> {
+    let mut sent = Sent::default();
     let mut id = first_id.as_u128();
     let mut request = Request::new(endpoint);
     for part in buffer.parts() {
@@ -103,17 +94,16 @@ pub(crate) async fn post(
                 continue;
             }
             let full = std::mem::replace(&mut request, Request::new(endpoint));
-            full.send(parts, shared, client, Uuid::from_u128(id), &mut posted)
-                .await?;
+            full.send(parts, shared, client, Uuid::from_u128(id), &mut sent).await?;
             id = id.wrapping_add(1);
         }
     }
     if !request.offsets.is_empty() {
         request
-            .send(parts, shared, client, Uuid::from_u128(id), &mut posted)
+            .send(parts, shared, client, Uuid::from_u128(id), &mut sent)
             .await?;
     }
-    Ok(posted)
+    Ok(sent)
 }
 
 /// A request in the making.
@@ -172,7 +162,7 @@ impl<'e> Request<'e> {
         shared: &Shared,
         client: &Client,
         id: Uuid,
-        posted: &mut Posted,
+        sent: &mut Sent,
     ) -> Result<(), String> {
         let began_ms = parts.clock.now_ms();
         let body = self.body(id, began_ms).map_err(|error| error.to_string())?;
@@ -183,8 +173,8 @@ impl<'e> Request<'e> {
                 () = shared.stop.cancelled() => return Err("the delivery stops".to_owned()),
             };
             let Err(failure) = outcome else {
-                posted.requests += 1;
-                posted.bytes += body.len() as u64;
+                sent.requests += 1;
+                sent.bytes += body.len() as u64;
                 return Ok(());
             };
             let (url, code, message) = (&self.endpoint.url, failure.code, &failure.message);
@@ -193,7 +183,7 @@ impl<'e> Request<'e> {
             let next = jittered(pause, &parts.random);
             let now_ms = parts.clock.now_ms();
             if failure.is_final || now_ms + next.as_millis() as Millis > began_ms + self.endpoint.retry_ms {
-                self.give_up(attempt, &failure, now_ms, posted);
+                self.give_up(attempt, &failure, now_ms, sent);
                 return Ok(());
             }
             tokio::select! {
@@ -245,7 +235,7 @@ impl<'e> Request<'e> {
     }
 
     /// Documents the records as not delivered.
-    fn give_up(&self, attempts: u32, failure: &Failure, now_ms: Millis, posted: &mut Posted) {
+    fn give_up(&self, attempts: u32, failure: &Failure, now_ms: Millis, sent: &mut Sent) {
         let mut from = 0;
         for (arrival_ms, to) in &self.offsets {
             let entry = &self.entries[from..*to];
@@ -261,9 +251,9 @@ impl<'e> Request<'e> {
                 message: &failure.message,
                 conversion: None,
             };
-            error_document::write(&failed, now_ms, &mut posted.documents);
+            error_document::write(&failed, now_ms, &mut sent.documents);
         }
-        posted.failed += self.offsets.len() as u64;
+        sent.failed += self.offsets.len() as u64;
     }
 }
 

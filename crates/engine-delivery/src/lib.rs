@@ -8,6 +8,7 @@
 
 mod buffers;
 mod checkpoint;
+mod compactions;
 mod content;
 mod deliveries;
 mod delta;
@@ -24,6 +25,7 @@ mod register;
 mod settings;
 mod spec;
 mod spill;
+mod stream_destination;
 mod time_pattern;
 mod worker;
 mod write;
@@ -38,4 +40,5 @@ pub use partition_keys::{InvalidQuery, PartitionQuery};
 pub use prefix::{InvalidPrefix, Prefix};
 pub use processing::{Processing, Split};
 pub use spec::{Backup, Conversion, Delivery, DeliverySpec, Destination, Output, Source};
+pub use stream_destination::StreamDestination;
 pub use worker::DeliveryStatus;

@@ -1,6 +1,6 @@
 //! A delivery stream at work: read, route, buffer, write, move the checkpoint.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use engine_log::{Partition, Record};
 
 use crate::DeliveryParts;
 use crate::buffers::{Buffer, BufferKey, Buffers, Held, Room};
-use crate::checkpoint::{self, InForce, Plan, Progress, Step};
-use crate::deliveries::own_stream;
+use crate::checkpoint::{self, InForce, Plan, Progress, Step, StreamPlan};
+use crate::compactions::Compactions;
+use crate::deliveries::source_of;
 use crate::http_endpoint;
 use crate::places::Places;
 use crate::settings::{Routed, Settings};
-use crate::spec::{Delivery, Role, Source};
+use crate::spec::{Delivery, Destination, Role, Source};
 use crate::spill::Spill;
-use crate::worker::Shared;
+use crate::worker::{Commons, Shared};
 use crate::write::{Todo, Write};
 
 /// What is read of a partition at once.
@@ -60,6 +61,7 @@ pub(crate) struct Line {
     buffers: Buffers,
     spill: Spill,
     pub places: Places,
+    pub compactions: Compactions,
     /// For HTTP endpoints.
     pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
@@ -69,7 +71,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn new(
         parts: &DeliveryParts,
-        room: &Room,
+        commons: &Commons,
         delivery: &Arc<Delivery>,
         role: Role,
         shared: &Arc<Shared>,
@@ -78,16 +80,17 @@ impl Line {
         let in_force = progress.in_force.clone().unwrap_or_else(|| in_force(role, delivery));
         let settings = Settings::new(delivery, in_force);
         Self {
-            buffers: Buffers::new(room.clone(), settings.delimiter_bytes()),
+            buffers: Buffers::new(commons.room.clone(), settings.delimiter_bytes()),
             spill: Spill::new(parts.spill.clone()),
             places: Places::new(parts.objects.clone(), parts.remote_buckets.clone()),
             settings: Arc::new(settings),
             cursors: HashMap::new(),
             low: progress.low.clone(),
             ahead: progress.ahead.clone(),
-            room: room.clone(),
+            room: commons.room.clone(),
             http: http_endpoint::client().map_err(text),
             trouble: None,
+            compactions: commons.compactions.clone(),
             delivery: delivery.clone(),
             role,
             uid: role.uid(&delivery.uid),
@@ -99,6 +102,7 @@ impl Line {
     pub(crate) async fn run(&mut self, plans: Vec<(String, Plan)>) {
         let mut pause = PAUSE;
         let mut plans = plans;
+        self.note_cursors(&self.partitions());
         while !self.shared.stop.is_cancelled() {
             let outcome = match plans.is_empty() {
                 false => self.redo(&mut plans).await.map(|()| Round::Read),
@@ -139,9 +143,9 @@ impl Line {
         self.take_up_settings().await?;
         let partitions = self.partitions();
         let mut found = false;
-        let mut lag = 0;
         let mut unread = None;
-        for partition in &partitions {
+        let waiting = self.waiting_for_parents();
+        for partition in partitions.iter().filter(|partition| !waiting.contains(&partition.id())) {
             if self.room.is_full() && !self.buffers.is_empty() {
                 break;
             }
@@ -150,10 +154,9 @@ impl Line {
                 // The others' records go on.
                 Err(error) => unread = unread.or(Some(error)),
             }
-            lag += partition.end_offset().saturating_sub(self.cursor(partition.id()));
         }
         self.look_for_lost_records(&partitions);
-        self.shared.figures.lock().lag_records = lag;
+        self.note_cursors(&partitions);
         self.write_due(!found).await?;
         self.note_figures();
         if let Some(error) = unread {
@@ -229,15 +232,32 @@ impl Line {
     }
 
     fn partitions(&self) -> Vec<Partition> {
-        let id = match &self.settings.spec().source {
-            Source::DirectPut => own_stream(&self.delivery),
-            Source::Stream { scope, name } => StreamId::new(Kind::Data, scope, name.clone()),
-        };
         self.parts
             .streams
-            .get(&id)
+            .get(&source_of(&self.delivery, &self.settings.spec().source))
             .map(|stream| stream.partitions().to_vec())
             .unwrap_or_default()
+    }
+
+    /// The partitions of shards that are not read before their parents are: where records go to a data stream, those of
+    /// one key stay in order.
+    fn waiting_for_parents(&self) -> HashSet<u64> {
+        let (Source::Stream { scope, name }, Destination::Stream(_)) =
+            (&self.settings.spec().source, &self.settings.spec().destination)
+        else {
+            return HashSet::new();
+        };
+        let stream = self.parts.streams.get(&StreamId::new(Kind::Data, scope, name.clone()));
+        let shards = stream.as_ref().map(|stream| &stream.shards[..]).unwrap_or_default();
+        let is_unread = |number: &u32| {
+            let parent = shards.iter().find(|shard| shard.number == *number);
+            parent.is_some_and(|parent| {
+                let end = parent.closed.as_ref().map(|closed| closed.end_offset);
+                end.is_none_or(|end| self.cursor(parent.partition) < end)
+            })
+        };
+        let waiting = shards.iter().filter(|shard| shard.parents.iter().any(is_unread));
+        waiting.map(|shard| shard.partition).collect()
     }
 
     fn cursor(&self, partition: u64) -> u64 {
@@ -370,7 +390,8 @@ impl Line {
         let mut planned = Vec::with_capacity(keys.len());
         for key in keys {
             if let Some(buffer) = self.buffers.get(&key) {
-                let plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
+                let mut plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
+                self.complete(&mut plan, &self.settings);
                 planned.push((key, plan));
             }
         }
@@ -417,6 +438,20 @@ impl Line {
         }
     }
 
+    /// Adds to a plan what the data stream or the table says at the moment.
+    fn complete(&self, plan: &mut Plan, settings: &Settings) {
+        plan.delta = self.is_delta(settings);
+        plan.stream = match &settings.spec().destination {
+            Destination::Stream(stream) => Some(StreamPlan {
+                scope: stream.scope.clone(),
+                name: stream.name.clone(),
+                ends: stream.ends(&self.parts.streams),
+                delimiter: settings.spec().delimiter.clone().unwrap_or_default(),
+            }),
+            Destination::Objects | Destination::Http(_) => None,
+        };
+    }
+
     /// Plans anew by the settings that are wanted now what failed by others; tells whether there was any.
     async fn replan(&self, writes: &mut [Write]) -> Result<bool, String> {
         let wanted = self.wanted();
@@ -426,17 +461,25 @@ impl Line {
         }
         let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            if !self.is_delta(&write.settings) && self.exists(&write.plan).await? {
+            let may_be_delta = write.plan.delta || self.is_delta(&write.settings);
+            if !may_be_delta && self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;
             }
             let random = &self.parts.random;
             let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
-            // Some of its requests may have been taken.
+            // Some of its requests may have been taken, and some of its records be in the stream.
             plan.request_id = plan
                 .request_id
                 .and_then(|new| write.plan.request_id.clone().or(Some(new)));
+            self.complete(&mut plan, &settings);
+            let is_same = |new: &StreamPlan, old: &StreamPlan| (&new.scope, &new.name) == (&old.scope, &old.name);
+            if let (Some(new), Some(old)) = (&plan.stream, &write.plan.stream)
+                && is_same(new, old)
+            {
+                plan.stream.clone_from(&write.plan.stream);
+            }
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
             drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);
@@ -633,6 +676,14 @@ impl Line {
             // The partition is gone; the next look at the source tells.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// How far the source is read: what is behind that waits, also while a destination fails and nothing is read.
+    fn note_cursors(&self, partitions: &[Partition]) {
+        let cursors = partitions
+            .iter()
+            .map(|partition| (partition.id(), self.cursor(partition.id())));
+        self.shared.figures.lock().cursors = cursors.collect();
     }
 
     fn note_figures(&self) {

@@ -1,7 +1,7 @@
 //! What is done to a record before it is sorted into a buffer: it is unpacked and taken apart.
 
 use bytes::Bytes;
-use engine_formats::{deaggregate, gunzip, log_messages};
+use engine_formats::{Compression, log_messages};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::error_document::ErrorType;
 /// What one record may unpack to.
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
 
-/// The steps, in the order of the members. Records of the Kinesis Producer Library are taken apart before all of them.
+/// The steps, in the order of the members. Before them, records of the Kinesis Producer Library are taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Processing {
@@ -35,18 +35,8 @@ pub enum Split {
 pub(crate) type Piece = Result<Bytes, (Bytes, ErrorType, String)>;
 
 impl Processing {
-    /// The pieces of a record, in order. `is_aggregated` tells that its source is one that the Kinesis Producer Library
-    /// writes to.
-    pub(crate) fn pieces(&self, record: Bytes, is_aggregated: bool, out: &mut Vec<Piece>) {
-        match deaggregate(&record).filter(|_| is_aggregated) {
-            Some(places) => places
-                .into_iter()
-                .for_each(|place| self.unpack(record.slice(place), out)),
-            None => self.unpack(record, out),
-        }
-    }
-
-    fn unpack(&self, record: Bytes, out: &mut Vec<Piece>) {
+    /// The pieces of a record, in order.
+    pub(crate) fn pieces(&self, record: Bytes, out: &mut Vec<Piece>) {
         if !self.decompress {
             return self.split(record, out);
         }
@@ -54,7 +44,7 @@ impl Processing {
             let kind = ErrorType::Decompression;
             Err((record.clone(), kind, error.to_string()))
         };
-        let unpacked = match gunzip(&record, UNPACKED_BYTES_MAX) {
+        let unpacked = match Compression::Gzip.decompress(&record, UNPACKED_BYTES_MAX) {
             Ok(unpacked) => unpacked,
             Err(error) => return out.push(failed(error)),
         };
@@ -126,7 +116,7 @@ mod tests {
             ..Processing::default()
         };
         let mut out = Vec::new();
-        processing.pieces(Bytes::copy_from_slice(record.as_bytes()), false, &mut out);
+        processing.pieces(Bytes::copy_from_slice(record.as_bytes()), &mut out);
         let text = |piece: Piece| String::from_utf8(piece.expect("a piece").to_vec()).expect("text");
         out.into_iter().map(text).collect()
     }
@@ -164,7 +154,7 @@ mod tests {
             split: None,
         };
         let mut out = Vec::new();
-        processing.pieces(Bytes::from_static(b"plain"), false, &mut out);
+        processing.pieces(Bytes::from_static(b"plain"), &mut out);
         let Some(Err((data, kind, why))) = out.pop() else {
             panic!("it is gzip");
         };

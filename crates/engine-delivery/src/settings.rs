@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use base::{Millis, Random};
 use bytes::Bytes;
 use chrono_tz::Tz;
+use engine_formats::deaggregate;
 use engine_log::Record;
 use store_objects::KEY_BYTES_MAX;
 
@@ -43,6 +44,8 @@ pub(crate) struct Routed {
 
 pub(crate) struct RoutedPiece {
     data: Bytes,
+    /// Empty where it is of no use.
+    partition_key: Bytes,
     pub offset: u64,
     /// Which piece of the record it is.
     number: u32,
@@ -53,6 +56,7 @@ impl RoutedPiece {
     pub(crate) fn held(&self) -> Held<'_> {
         Held {
             data: &self.data,
+            partition_key: &self.partition_key,
             offset: self.offset,
             piece: self.number,
             arrival_ms: self.arrival_ms,
@@ -95,10 +99,15 @@ impl Settings {
         delimiter.map_or(0, String::len)
     }
 
+    /// What is put behind each record that is sent elsewhere.
+    pub(crate) fn delimiter(&self) -> &[u8] {
+        self.spec().delimiter.as_deref().unwrap_or_default().as_bytes()
+    }
+
     /// Whether plans have ids by which others tell what they have.
     fn has_ids(&self) -> bool {
         let spec = self.spec();
-        spec.conversion.is_some() || matches!(spec.destination, Destination::Http(_))
+        spec.conversion.is_some() || spec.destination != Destination::Objects
     }
 
     /// Whether routing is work enough to leave the runtime's threads alone.
@@ -109,26 +118,45 @@ impl Settings {
     /// Takes a record apart and finds the buffers that its pieces belong to. The same record gives the same pieces
     /// with the same keys every time.
     pub(crate) fn route(&self, record: Record, out: &mut Vec<Routed>) {
-        let (offset, arrival_ms) = (record.offset, record.arrival_ms);
-        let mut pieces = Vec::new();
+        let data = &record.data;
+        let first = out.len();
+        // The Kinesis Producer Library writes to streams.
         let is_aggregated = self.spec().source != Source::DirectPut;
-        self.spec().processing.pieces(record.data, is_aggregated, &mut pieces);
-        out.extend(pieces.into_iter().zip(0..).map(|(piece, number)| {
+        match deaggregate(data).filter(|_| is_aggregated) {
+            None => self.route_user_record(&record, record.key.clone(), data.clone(), first, out),
+            Some(user_records) => user_records.into_iter().for_each(|its| {
+                let key = data.slice(its.partition_key);
+                self.route_user_record(&record, key, data.slice(its.data), first, out);
+            }),
+        }
+    }
+
+    /// `first` is where the pieces of the whole record begin.
+    fn route_user_record(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<Routed>) {
+        // An endpoint may be given up for a stream while records wait.
+        let partition_key = match self.spec().destination {
+            Destination::Stream(_) | Destination::Http(_) => key,
+            Destination::Objects => Bytes::new(),
+        };
+        let mut pieces = Vec::new();
+        self.spec().processing.pieces(data, &mut pieces);
+        for piece in pieces {
             let (data, key) = match piece {
                 Ok(data) => {
-                    let key = self.key_of(&data, arrival_ms);
+                    let key = self.key_of(&data, record.arrival_ms);
                     (data, key)
                 }
                 Err((data, kind, reason)) => (data, BufferKey::Error(kind, reason)),
             };
             let piece = RoutedPiece {
                 data,
-                offset,
-                number,
-                arrival_ms,
+                partition_key: partition_key.clone(),
+                offset: record.offset,
+                number: (out.len() - first) as u32,
+                arrival_ms: record.arrival_ms,
             };
-            Routed { key, piece }
-        }));
+            out.push(Routed { key, piece });
+        }
     }
 
     fn key_of(&self, data: &[u8], arrival_ms: Millis) -> BufferKey {
@@ -189,6 +217,9 @@ impl Settings {
             (BufferKey::Partition(_), Destination::Http(_)) => {
                 self.error_place(ErrorType::HttpEndpoint, &name, buffer, random)?
             }
+            (BufferKey::Partition(_), Destination::Stream(_)) => {
+                self.error_place(ErrorType::KinesisStream, &name, buffer, random)?
+            }
             (BufferKey::Partition(keys), Destination::Objects) => {
                 let prefix = match &self.prefix {
                     Ok(prefix) if !prefix.asks_for_others(keys) => &self.prefix,
@@ -206,6 +237,8 @@ impl Settings {
             ranges: buffer.ranges.clone(),
             request_id: self.has_ids().then(|| random.uuid().to_string()),
             version: self.version(),
+            stream: None,
+            delta: false,
         })
     }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::http_endpoint::HttpEndpoint;
 use crate::processing::Processing;
+use crate::stream_destination::StreamDestination;
 
 /// Where records come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,12 +43,15 @@ impl Default for Output {
     }
 }
 
-/// JSON to columns by a table of the catalog, looked up at each delivery.
+/// JSON to columns by a table of the catalog, or one version of it, looked up at each delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversion {
     pub scope: Scope,
     pub database: String,
     pub table: String,
+    /// The newest where there is none.
+    #[serde(default)]
+    pub version: Option<u64>,
     pub json: JsonOptions,
     #[serde(default)]
     pub output: Output,
@@ -61,6 +65,8 @@ pub enum Destination {
     Objects,
     /// An HTTP endpoint. The bucket takes what the endpoint does not.
     Http(HttpEndpoint),
+    /// A data stream. The bucket takes what the stream does not.
+    Stream(StreamDestination),
 }
 
 /// From where to where and how.
@@ -100,6 +106,7 @@ impl DeliverySpec {
         match &self.destination {
             Destination::Objects => format!("s3://{}/{}", self.bucket, self.prefix),
             Destination::Http(endpoint) => endpoint.url.clone(),
+            Destination::Stream(stream) => format!("kinesis://{}", stream.name),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::{
 
 mod changes;
 mod failures;
+mod streams;
 
 /// No test waits longer for a state.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -304,6 +305,7 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
                 scope: scope.clone(),
                 database: "d".into(),
                 table: "t".into(),
+                version: None,
                 json: JsonOptions::default(),
                 output: Output::default(),
             }),

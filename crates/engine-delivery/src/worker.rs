@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::buffers::Room;
 use crate::checkpoint::Progress;
+use crate::compactions::Compactions;
+use crate::deliveries::source_of;
 use crate::line::Line;
 use crate::spec::{Delivery, Role};
 use crate::{DeliveryError, DeliveryParts};
@@ -24,10 +26,17 @@ use crate::{DeliveryError, DeliveryParts};
 /// How long a worker rests after a panic before it begins anew.
 const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
 
+/// What all delivery streams share.
+#[derive(Clone)]
+pub(crate) struct Commons {
+    pub room: Room,
+    pub compactions: Compactions,
+}
+
 /// A running delivery stream.
 pub(crate) struct Worker {
     parts: DeliveryParts,
-    room: Room,
+    commons: Commons,
     marks: Arc<Marks>,
     lines: Mutex<Vec<Running>>,
     incoming: Incoming,
@@ -75,7 +84,8 @@ impl Marks {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    pub lag_records: u64,
+    /// By partition of the source, how far it is read.
+    pub cursors: HashMap<u64, u64>,
     pub buffered_records: usize,
     pub buffered_bytes: usize,
     pub oldest_ms: Option<Millis>,
@@ -130,10 +140,14 @@ pub struct DeliveryStatus {
 }
 
 impl Worker {
-    pub(crate) fn start(parts: DeliveryParts, room: Room, delivery: &Arc<Delivery>) -> Result<Self, DeliveryError> {
+    pub(crate) fn start(
+        parts: DeliveryParts,
+        commons: Commons,
+        delivery: &Arc<Delivery>,
+    ) -> Result<Self, DeliveryError> {
         let worker = Self {
             parts,
-            room,
+            commons,
             marks: Arc::default(),
             lines: Mutex::default(),
             incoming: Incoming::default(),
@@ -160,8 +174,8 @@ impl Worker {
                 figures: Mutex::default(),
                 marks: self.marks.clone(),
             });
-            let (parts, room) = (self.parts.clone(), self.room.clone());
-            let work = keep_running(parts, room, delivery.clone(), role, shared.clone(), progress);
+            let (parts, commons) = (self.parts.clone(), self.commons.clone());
+            let work = keep_running(parts, commons, delivery.clone(), role, shared.clone(), progress);
             let task = self.parts.tasks.spawn(work);
             lines.push(Running { role, shared, task });
         }
@@ -203,11 +217,18 @@ impl Worker {
             line.map(|line| line.shared.figures.lock().clone()).unwrap_or_default()
         };
         let (main, backup) = (figures(Role::Main), figures(Role::Backup));
+        let source = self.parts.streams.get(&source_of(delivery, &delivery.spec.source));
+        let partitions = source.iter().flat_map(|stream| stream.partitions());
+        let unread = partitions.map(|partition| {
+            let cursor = main.cursors.get(&partition.id()).copied().unwrap_or(0);
+            partition.end_offset().saturating_sub(cursor)
+        });
+        let lag_records = unread.sum();
         let backup_error = backup.last_error.map(|error| format!("backup: {error}"));
         DeliveryStatus {
             scope: delivery.scope.clone(),
             name: delivery.name.clone(),
-            lag_records: main.lag_records,
+            lag_records,
             buffered_records: main.buffered_records,
             buffered_bytes: main.buffered_bytes,
             source: delivery.spec.source.to_string(),
@@ -233,7 +254,7 @@ impl Worker {
 /// Delivers until the end is asked for, over panics too: what is kept says where to go on.
 async fn keep_running(
     parts: DeliveryParts,
-    room: Room,
+    commons: Commons,
     delivery: Arc<Delivery>,
     role: Role,
     shared: Arc<Shared>,
@@ -243,7 +264,7 @@ async fn keep_running(
     loop {
         let failure = match progress {
             Ok(progress) => {
-                let mut line = Line::new(&parts, &room, &delivery, role, &shared, &progress);
+                let mut line = Line::new(&parts, &commons, &delivery, role, &shared, &progress);
                 match AssertUnwindSafe(line.run(progress.plans)).catch_unwind().await {
                     Ok(()) => return,
                     Err(panic) => format!("the delivery panicked: {}", panic_text(&*panic)),
@@ -288,7 +309,11 @@ mod tests {
                 ..(*delivery).clone()
             })
         };
-        let worker = Worker::start(platform.parts.clone(), Room::new(usize::MAX), &version(1)).expect("starts");
+        let commons = Commons {
+            room: Room::new(usize::MAX),
+            compactions: Compactions::default(),
+        };
+        let worker = Worker::start(platform.parts.clone(), commons, &version(1)).expect("starts");
         worker.settings_changed(&version(3)).expect("changes");
         worker.settings_changed(&version(2)).expect("changes");
         assert_eq!(worker.lines.lock()[0].shared.wanted.lock().version, 3);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use base::Random;
 use engine_catalog::Table;
+use uuid::Uuid;
 
 use crate::buffers::{Buffer, BufferKey};
 use crate::checkpoint::Plan;
@@ -14,6 +16,7 @@ use crate::line::Line;
 use crate::register;
 use crate::settings::Settings;
 use crate::spec::Destination;
+use crate::stream_destination::{self, StreamDestination};
 
 /// Objects being written at the same time.
 const WRITES_AT_ONCE: usize = 2;
@@ -26,6 +29,24 @@ pub(crate) struct Write {
     /// By which the object is named and written.
     pub settings: Arc<Settings>,
     pub todo: Todo,
+}
+
+impl Write {
+    /// What the plan is known by to others. Only plans of earlier versions have none.
+    fn id(&self, random: &Random) -> Uuid {
+        let id = self.plan.request_id.as_deref().and_then(|id| id.parse().ok());
+        id.unwrap_or_else(|| random.uuid())
+    }
+}
+
+/// What became of a buffer that was sent elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub requests: u64,
+    pub bytes: u64,
+    /// Records that were not taken there, and their documents.
+    pub failed: u64,
+    pub documents: Vec<u8>,
 }
 
 /// What is left to do before a plan can be cleared.
@@ -72,8 +93,9 @@ impl Line {
         let is_delta = matches!(write.key, BufferKey::Partition(_)) && table.as_deref().is_some_and(delta::is_delta);
         if write.todo == Todo::Write || is_delta {
             done = match (&write.settings.spec().destination, &write.key) {
-                (Destination::Http(endpoint), BufferKey::Partition(_)) => self.post(write, endpoint).await?,
-                _ => self.put(write, table.clone()).await?,
+                (Destination::Objects, _) | (_, BufferKey::Error(..)) => self.put(write, table.clone()).await?,
+                (Destination::Http(endpoint), _) => self.send(write, self.post(write, endpoint)).await?,
+                (Destination::Stream(stream), _) => self.send(write, self.append(write, stream)).await?,
             };
         }
         // Where no object was written there is nothing to make known.
@@ -101,35 +123,54 @@ impl Line {
         let Some(conversion) = &settings.spec().conversion else {
             return Ok(None);
         };
-        let found = self
-            .parts
-            .catalog
-            .table(&conversion.scope, &conversion.database, &conversion.table);
+        let (catalog, scope) = (&self.parts.catalog, &conversion.scope);
+        let (database, table) = (&conversion.database, &conversion.table);
+        let found = match conversion.version {
+            None => catalog.table(scope, database, table),
+            Some(version) => catalog.table_version(scope, database, table, version),
+        };
         found.map(|table| Some(Arc::new(table))).map_err(text)
     }
 
-    /// Posts a buffer, and puts the documents of what was not taken into the bucket.
-    async fn post(&self, write: &Write, endpoint: &HttpEndpoint) -> Result<Done, String> {
+    /// Has a buffer sent to where it belongs, and puts the documents of what was not taken into the bucket.
+    async fn send(&self, write: &Write, sending: impl Future<Output = Result<Sent, String>>) -> Result<Done, String> {
         let Plan { bucket, object_key, .. } = &write.plan;
         self.places
             .check_owner(bucket, &self.delivery.scope.account)
             .map_err(text)?;
-        let spec = write.settings.spec();
-        let delimiter = spec.delimiter.as_deref().unwrap_or_default().as_bytes();
-        let id = write.plan.request_id.as_deref().and_then(|id| id.parse().ok());
-        let id = id.unwrap_or_else(|| self.parts.random.uuid());
-        let (parts, shared) = (&self.parts, &self.shared);
-        let client = self.http.as_ref().map_err(Clone::clone)?;
-        let posted = http_endpoint::post(parts, shared, client, endpoint, delimiter, id, &write.buffer).await?;
-        let documents = self.places.put(bucket, object_key, posted.documents).await;
-        let bytes = posted.bytes + documents.map_err(text)?;
+        let sent = sending.await?;
+        let documents = self.places.put(bucket, object_key, sent.documents).await;
+        let bytes = sent.bytes + documents.map_err(text)?;
         self.end_where_the_test_asks()?;
         Ok(Done {
-            objects: posted.requests,
-            failed: posted.failed,
+            objects: sent.requests,
+            failed: sent.failed,
             bytes,
-            last_object: (posted.requests > 0).then(|| endpoint.url.clone()),
+            last_object: (sent.requests > 0).then(|| write.settings.spec().place()),
         })
+    }
+
+    async fn post(&self, write: &Write, endpoint: &HttpEndpoint) -> Result<Sent, String> {
+        let client = self.http.as_ref().map_err(Clone::clone)?;
+        let (parts, shared, delimiter) = (&self.parts, &self.shared, write.settings.delimiter());
+        let id = write.id(&parts.random);
+        http_endpoint::post(parts, shared, client, endpoint, delimiter, id, &write.buffer).await
+    }
+
+    async fn append(&self, write: &Write, stream: &StreamDestination) -> Result<Sent, String> {
+        let appending = stream_destination::Appending {
+            parts: &self.parts,
+            shared: &self.shared,
+            stream,
+            plan: write
+                .plan
+                .stream
+                .as_ref()
+                .ok_or("the plan does not name its data stream")?,
+            id: write.id(&self.parts.random),
+            buffer: &write.buffer,
+        };
+        appending.run().await
     }
 
     #[cfg(not(test))]
@@ -183,7 +224,16 @@ impl Line {
         done.bytes += self.places.put(bucket, error_key, errors).await.map_err(text)?;
         if let Some(table) = delta_table.filter(|_| !object.is_empty()) {
             let transaction = write.plan.request_id.as_deref().unwrap_or(object_key);
-            done.bytes += delta::append(&self.parts, &table, bucket, object_key, transaction, object).await?;
+            done.bytes += delta::append(
+                &self.parts,
+                &self.compactions,
+                &table,
+                bucket,
+                object_key,
+                transaction,
+                object,
+            )
+            .await?;
             done.objects = 1;
             done.last_object = Some(format!("s3://{bucket}/{object_key}"));
             self.end_where_the_test_asks()?;

@@ -2,25 +2,9 @@
 //!
 //! The shape is the one of the CloudWatch Logs user guide, "Log group-level subscription filters".
 
-use std::io::Read;
-
-use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
 use crate::FormatError;
-
-/// Uncompresses gzip, up to `bytes_max`.
-pub fn gunzip(data: &[u8], bytes_max: usize) -> Result<Vec<u8>, FormatError> {
-    let mut out = Vec::new();
-    let read = MultiGzDecoder::new(data)
-        .take(bytes_max as u64 + 1)
-        .read_to_end(&mut out);
-    read.map_err(|error| FormatError::Decode(format!("it is not gzip: {error}")))?;
-    if out.len() > bytes_max {
-        return Err(FormatError::Decode(format!("it holds more than {bytes_max} bytes")));
-    }
-    Ok(out)
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,27 +32,7 @@ pub fn log_messages(document: &[u8]) -> Result<Vec<String>, FormatError> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::write::GzEncoder;
-
     use super::*;
-
-    fn gzip(text: &str) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(text.as_bytes()).expect("writes");
-        encoder.finish().expect("finishes")
-    }
-
-    #[test]
-    fn members_follow_each_other_and_bombs_are_refused() {
-        let both = [gzip("one"), gzip("two")].concat();
-        assert_eq!(gunzip(&both, 6).expect("gzip"), b"onetwo");
-        let why = |data: &[u8]| gunzip(data, 5).expect_err("refused").to_string();
-        assert!(why(&both).contains("more than 5 bytes"));
-        assert!(why(b"plain").contains("not gzip"));
-        assert!(why(&gzip("four")[..12]).contains("not gzip"));
-    }
 
     #[test]
     fn messages_are_taken_out() {

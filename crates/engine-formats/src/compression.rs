@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
+use crate::snappy_blocks::{Framing, SnappyBlocks};
 use crate::{FormatError, snappy, zip_file};
 
 /// How an object is compressed.
@@ -125,8 +126,8 @@ impl Compression {
             Self::None => out.extend(data)?,
             Self::Gzip => out.read(MultiGzDecoder::new(data), "gzip")?,
             Self::Zip => zip_file::read_entries(data, &mut out)?,
-            Self::Snappy => snappy::read_xerial(data, &mut out)?,
-            Self::HadoopSnappy => snappy::read_hadoop(data, &mut out)?,
+            Self::Snappy => SnappyBlocks::read_all(data, Framing::Xerial, &mut out)?,
+            Self::HadoopSnappy => SnappyBlocks::read_all(data, Framing::Hadoop, &mut out)?,
             Self::FramedSnappy => snappy::read_framed(data, &mut out)?,
             Self::RawSnappy => snappy::read_raw(data, &mut out)?,
             Self::Zstd => {
@@ -135,7 +136,7 @@ impl Compression {
             }
             Self::Bzip2 => out.read(bzip2::read::MultiBzDecoder::new(data), "bzip2")?,
         }
-        Ok(out.bytes)
+        Ok(out.into_bytes())
     }
 }
 
@@ -156,6 +157,18 @@ impl Bounded {
             bytes: Vec::new(),
             bytes_max,
         }
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn from(&self, begin: usize) -> &[u8] {
+        self.bytes.get(begin..).unwrap_or_default()
     }
 
     pub(crate) fn extend(&mut self, more: &[u8]) -> Result<(), FormatError> {

@@ -1,20 +1,19 @@
 //! Files of columns, read whole: Parquet, ORC and Avro.
 
-use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow_avro::reader::ReaderBuilder;
 use bytes::Bytes;
 use orc_rust::ArrowReaderBuilder;
 use orc_rust::schema::TimestampPrecision;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::FormatError;
+use crate::avro_blocks::read_avro;
+use crate::{FormatError, orc_tail};
 
-const BATCH_ROWS: usize = 8_192;
+pub(crate) const BATCH_ROWS: usize = 8_192;
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 const ORC_MAGIC: &[u8] = b"ORC";
 const AVRO_MAGIC: &[u8] = b"Obj\x01";
@@ -41,7 +40,8 @@ impl FileFormat {
         .find_map(|(magic, format)| data.starts_with(magic).then_some(format))
     }
 
-    fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Parquet => "Parquet",
             Self::Orc => "ORC",
@@ -58,6 +58,18 @@ pub struct FileBatches {
 }
 
 impl FileBatches {
+    pub(crate) fn new(
+        format: FileFormat,
+        schema: SchemaRef,
+        batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
+    ) -> Self {
+        Self {
+            format,
+            schema,
+            batches: Some(batches),
+        }
+    }
+
     /// The file's columns, with the types that Arrow has for them.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
@@ -79,23 +91,16 @@ pub fn read_file(data: Bytes, format: FileFormat) -> Result<FileBatches, FormatE
                 (arrow::array::RecordBatchReader::schema(&reader), Box::new(reader))
             }
             FileFormat::Orc => {
+                orc_tail::check(&data)?;
                 let builder = ArrowReaderBuilder::try_new(data).map_err(|error| wrong(&error))?;
                 let builder = builder
                     .with_batch_size(BATCH_ROWS)
                     .with_timestamp_precision(TimestampPrecision::Microsecond);
                 (builder.schema(), Box::new(builder.build()))
             }
-            FileFormat::Avro => {
-                let builder = ReaderBuilder::new().with_batch_size(BATCH_ROWS);
-                let reader = builder.build(Cursor::new(data)).map_err(|error| wrong(&error))?;
-                (reader.schema(), Box::new(reader))
-            }
+            FileFormat::Avro => return read_avro(&data),
         };
-        Ok(FileBatches {
-            format,
-            schema,
-            batches: Some(batches),
-        })
+        Ok(FileBatches::new(format, schema, batches))
     })
 }
 
@@ -107,7 +112,7 @@ impl Iterator for FileBatches {
         let mut batches = self.batches.take()?;
         let next = guarded(format, || {
             let next = batches.next().transpose();
-            next.map_err(|error| damaged(format, &error))
+            next.map_err(|error| own(error).unwrap_or_else(|error| damaged(format, &error)))
         });
         if let Ok(Some(_)) = next {
             self.batches = Some(batches);
@@ -117,10 +122,18 @@ impl Iterator for FileBatches {
 }
 
 /// These readers panic at some damaged files, which are nothing but bad input.
-fn guarded<T>(format: FileFormat, read: impl FnOnce() -> Result<T, FormatError>) -> Result<T, FormatError> {
+pub(crate) fn guarded<T>(format: FileFormat, read: impl FnOnce() -> Result<T, FormatError>) -> Result<T, FormatError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(format, &"it is damaged")))
 }
 
-fn damaged(format: FileFormat, why: &dyn std::fmt::Display) -> FormatError {
+/// An error of ours that has gone through a reader.
+fn own(error: ArrowError) -> Result<FormatError, ArrowError> {
+    match error {
+        ArrowError::ExternalError(inner) => inner.downcast().map(|own| *own).map_err(ArrowError::ExternalError),
+        other => Err(other),
+    }
+}
+
+pub(crate) fn damaged(format: FileFormat, why: &dyn std::fmt::Display) -> FormatError {
     FormatError::Decode(format!("it is not {}: {why}", format.name()))
 }

@@ -17,31 +17,38 @@ const RECORD: u64 = 3;
 const KEY_INDEX: u64 = 1;
 const DATA: u64 = 3;
 
-/// Where the data of each record is within an aggregate, in order; `None` for anything that is none.
+/// Where a record's parts are within its aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    pub partition_key: Range<usize>,
+    pub data: Range<usize>,
+}
+
+/// The records of an aggregate, in order; `None` for anything that is none.
 #[must_use]
-pub fn deaggregate(record: &[u8]) -> Option<Vec<Range<usize>>> {
+pub fn deaggregate(record: &[u8]) -> Option<Vec<UserRecord>> {
     let message = record.strip_prefix(&MAGIC)?;
     let (message, md5) = message.split_at_checked(message.len().checked_sub(MD5_BYTES)?)?;
     if Md5::digest(message).as_slice() != md5 {
         return None;
     }
-    let (mut keys, mut found) = (0, Vec::new());
+    let (mut keys, mut found) = (Vec::new(), Vec::new());
     let mut fields = Fields {
         rest: message,
         at: MAGIC.len(),
     };
     while !fields.rest.is_empty() {
         match fields.next()? {
-            (PARTITION_KEY, Field::Bytes(_)) => keys += 1,
-            (RECORD, Field::Bytes(place)) => found.push(data(record, place, keys)?),
+            (PARTITION_KEY, Field::Bytes(place)) => keys.push(place),
+            (RECORD, Field::Bytes(place)) => found.push(user_record(record, place, &keys)?),
             _ => {}
         }
     }
     (!found.is_empty()).then_some(found)
 }
 
-/// The place of a record's data. A record that names a partition key which is not there is none.
-fn data(record: &[u8], place: Range<usize>, keys: u64) -> Option<Range<usize>> {
+/// A record that names a partition key which is not there is none.
+fn user_record(record: &[u8], place: Range<usize>, keys: &[Range<usize>]) -> Option<UserRecord> {
     let mut fields = Fields {
         rest: record.get(place.clone())?,
         at: place.start,
@@ -54,7 +61,8 @@ fn data(record: &[u8], place: Range<usize>, keys: u64) -> Option<Range<usize>> {
             _ => {}
         }
     }
-    data.filter(|_| key.is_some_and(|key| key < keys))
+    let partition_key = keys.get(usize::try_from(key?).ok()?)?.clone();
+    data.map(|data| UserRecord { partition_key, data })
 }
 
 enum Field {
@@ -139,7 +147,9 @@ mod tests {
         let records: [&[u8]; 4] = [b"one", b"", &large, b"\xF3\x89\x9A\xC2"];
         let whole = aggregate(&records);
         let found = deaggregate(&whole).expect("an aggregate");
-        let found: Vec<&[u8]> = found.into_iter().map(|place| &whole[place]).collect();
+        let keys = found.iter().map(|record| &whole[record.partition_key.clone()]);
+        assert_eq!(keys.collect::<Vec<_>>(), [b"a", b"b", b"a", b"b"]);
+        let found: Vec<&[u8]> = found.into_iter().map(|record| &whole[record.data]).collect();
         assert_eq!(found, records);
     }
 

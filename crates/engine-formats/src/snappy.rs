@@ -11,7 +11,7 @@ use crate::compression::{Bounded, wrong};
 pub(crate) const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 pub(crate) const FRAMED_MAGIC: &[u8] = b"\xff\x06\0\0sNaPpY";
 /// Version and lowest compatible version, as snappy-java writes them.
-const XERIAL_VERSIONS: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 1];
+pub(crate) const XERIAL_VERSIONS: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 1];
 const XERIAL_BLOCK_BYTES: usize = 32 << 10;
 /// Hadoop reads into a buffer (`io.compression.codec.snappy.buffersize`, 256 KiB unless set) and lets a block be no
 /// larger than what surely packs into it: the buffer less the worst growth, a sixth of it and 32 bytes.
@@ -44,7 +44,8 @@ pub(crate) fn framed(data: &[u8]) -> Result<Vec<u8>, FormatError> {
         .map_err(|error| FormatError::Encode(error.error().to_string()))
 }
 
-pub(crate) fn read_framed(data: &[u8], out: &mut Bounded) -> Result<(), FormatError> {
+/// Whole chunks of a stream.
+pub(crate) fn read_framed(data: impl std::io::Read, out: &mut Bounded) -> Result<(), FormatError> {
     out.read(snap::read::FrameDecoder::new(data), "Snappy's stream")
 }
 
@@ -59,26 +60,6 @@ pub(crate) fn xerial(data: &[u8]) -> Result<Vec<u8>, FormatError> {
     Ok(out)
 }
 
-pub(crate) fn read_xerial(mut data: &[u8], out: &mut Bounded) -> Result<(), FormatError> {
-    let broken = |why: &str| wrong("snappy-java's stream", &why);
-    if !data.starts_with(XERIAL_MAGIC) {
-        return Err(broken("its first bytes are others"));
-    }
-    while !data.is_empty() {
-        // A stream that was appended to begins anew.
-        if let Some(rest) = data.strip_prefix(XERIAL_MAGIC) {
-            let (_, rest) = rest
-                .split_at_checked(XERIAL_VERSIONS.len())
-                .ok_or_else(|| broken("its versions are cut off"))?;
-            data = rest;
-            continue;
-        }
-        let packed = take_packed(&mut data).ok_or_else(|| broken("a block is cut off"))?;
-        read_raw(packed, out)?;
-    }
-    Ok(())
-}
-
 /// Blocks behind their raw and their packed lengths, big-endian.
 pub(crate) fn hadoop(data: &[u8]) -> Result<Vec<u8>, FormatError> {
     let mut out = Vec::with_capacity(data.len() / 2);
@@ -89,25 +70,8 @@ pub(crate) fn hadoop(data: &[u8]) -> Result<Vec<u8>, FormatError> {
     Ok(out)
 }
 
-/// A raw length may be that of several packed blocks, and a block may be empty.
-pub(crate) fn read_hadoop(mut data: &[u8], out: &mut Bounded) -> Result<(), FormatError> {
-    let broken = |why: &str| wrong("Hadoop's blocks of Snappy", &why);
-    while !data.is_empty() {
-        let mut rest = take_length(&mut data).ok_or_else(|| broken("a length is cut off"))?;
-        while rest > 0 {
-            let packed = take_packed(&mut data).ok_or_else(|| broken("a block is cut off"))?;
-            let bytes = snap::raw::decompress_len(packed).map_err(|error| broken(&error.to_string()))?;
-            rest = match rest.checked_sub(bytes) {
-                Some(less) if bytes > 0 => less,
-                _ => return Err(broken("a block is not as long as it should be")),
-            };
-            read_raw(packed, out)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether lengths and blocks follow each other to the end of the data.
+/// Whether lengths and blocks follow each other to the end of the data. A raw length may be that of several packed
+/// blocks, and it may be none.
 pub(crate) fn is_hadoop(mut data: &[u8]) -> bool {
     while !data.is_empty() {
         let Some(mut rest) = take_length(&mut data) else {
@@ -127,7 +91,7 @@ pub(crate) fn is_hadoop(mut data: &[u8]) -> bool {
     true
 }
 
-fn put_packed(block: &[u8], out: &mut Vec<u8>) -> Result<(), FormatError> {
+pub(crate) fn put_packed(block: &[u8], out: &mut Vec<u8>) -> Result<(), FormatError> {
     let packed = raw(block)?;
     out.extend_from_slice(&(packed.len() as u32).to_be_bytes());
     out.extend_from_slice(&packed);
@@ -150,21 +114,6 @@ fn take_packed<'d>(data: &mut &'d [u8]) -> Option<&'d [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hadoop_may_put_several_packed_blocks_behind_one_length() {
-        let mut data = 6_u32.to_be_bytes().to_vec();
-        put_packed(b"one", &mut data).expect("packs");
-        put_packed(b"two", &mut data).expect("packs");
-        data.extend_from_slice(&0_u32.to_be_bytes());
-        assert!(is_hadoop(&data));
-        let mut out = Bounded::new(6);
-        read_hadoop(&data, &mut out).expect("reads");
-        assert_eq!(out.room(0).expect("the bytes"), b"onetwo");
-        data[3] = 7;
-        assert!(!is_hadoop(&data));
-        assert!(read_hadoop(&data, &mut Bounded::new(100)).is_err());
-    }
 
     #[test]
     fn blocks_fit_into_the_buffers_of_their_readers() {

@@ -8,6 +8,10 @@ mod files;
 mod orc;
 #[path = "formats/orc_index.rs"]
 mod orc_index;
+#[path = "formats/parquet.rs"]
+mod parquet;
+#[path = "formats/parquet_index.rs"]
+mod parquet_index;
 #[path = "formats/python.rs"]
 mod python;
 #[path = "formats/random.rs"]

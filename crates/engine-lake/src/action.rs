@@ -139,6 +139,11 @@ impl Action {
 }
 
 impl FileId {
+    /// As the log has it, encoded.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     fn key(&self) -> Key {
         let vector = self.deletion_vector.as_ref();
         let vector = vector.map(|dv| (dv.storage_type.clone(), dv.path_or_inline_dv.clone(), dv.offset));

@@ -35,6 +35,7 @@ const ROWS_PER_BATCH: usize = 1_024;
 const ROW_GROUP_BYTES: usize = 8 << 20;
 /// How long tombstones are kept where `delta.deletedFileRetentionDuration` says nothing else: a week.
 const TOMBSTONES_MS: i64 = 7 * 24 * 3_600_000;
+const CLEANING_MS: i64 = 24 * 3_600_000;
 
 /// Whether checkpoints of the table are of the kind that we write.
 pub(crate) fn is_ours(metadata: &Metadata) -> bool {
@@ -55,34 +56,14 @@ pub(crate) async fn read_state(log: &Log, version: u64, gathered: &mut Gathered)
 
 /// Writes the checkpoint of a state, and points to it.
 pub(crate) async fn write(log: &Log, state: &State, now_ms: i64) -> Result<(), LakeError> {
-    let retention = state.metadata.property("delta.deletedFileRetentionDuration");
-    // A duration that we cannot read keeps all tombstones.
-    let from_ms = now_ms.saturating_sub(retention.map_or(Some(TOMBSTONES_MS), interval_ms).unwrap_or(i64::MAX));
-    // What the commits since the last checkpoint say: `None` where it is that there is nothing any more.
-    let mut latest: HashMap<Key, Option<Row>> = HashMap::new();
-    for version in state.checkpoint.map_or(0, |checkpoint| checkpoint + 1)..=state.version {
-        let take = |action: Action, line: &str| {
-            if let Some(key) = action.key() {
-                latest.insert(key, action.is_live(from_ms).then(|| Row::new(&action, line)));
-            }
-        };
-        log.read_commit(version, take).await?;
-    }
+    // A tombstone stays for so long behind its time that whoever cleans up comes by once more.
+    let from_ms = tombstones_from_ms(&state.metadata, now_ms).saturating_sub(CLEANING_MS);
+    let mut reconciled = Reconciled::open(log, state, from_ms).await?;
     let mut out = Out::begin(log, state.version)?;
-    if let Some(checkpoint) = state.checkpoint {
-        let columns: Vec<String> = schema().fields().iter().flat_map(|field| members_of(field)).collect();
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let mut rows = Rows::open(log, checkpoint, &columns).await?;
-        while let Some(batch) = rows.next(log).await? {
-            for (action, line) in batch {
-                if action.key().is_some_and(|key| !latest.contains_key(&key)) && action.is_live(from_ms) {
-                    out.push(log, &Row::new(&action, &line)).await?;
-                }
-            }
+    while let Some(rows) = reconciled.next(log).await? {
+        for row in rows {
+            out.push(log, &row).await?;
         }
-    }
-    for row in latest.values().flatten() {
-        out.push(log, row).await?;
     }
     let (rows, files, bytes) = out.finish(log).await?;
     if log.last_checkpoint().await?.is_some_and(|there| there > state.version) {
@@ -94,6 +75,65 @@ pub(crate) async fn write(log: &Log, state: &State, now_ms: i64) -> Result<(), L
         .put_bytes(&log.location.bucket, &key, pointer, PutOptions::default())
         .await?;
     Ok(())
+}
+
+/// The time from which on the tombstones of files are kept: readers of older versions may be under way.
+pub(crate) fn tombstones_from_ms(metadata: &Metadata, now_ms: i64) -> i64 {
+    let retention = metadata.property("delta.deletedFileRetentionDuration");
+    // A duration that we cannot read keeps all tombstones.
+    now_ms.saturating_sub(retention.map_or(Some(TOMBSTONES_MS), interval_ms).unwrap_or(i64::MAX))
+}
+
+/// The actions that make up a state, each once: those of the checkpoint before it that no commit since has changed,
+/// then those of the commits.
+pub(crate) struct Reconciled {
+    checkpoint: Option<Rows>,
+    /// `None` where the last word is that there is nothing any more.
+    latest: HashMap<Key, Option<Row>>,
+    tombstones_from_ms: i64,
+}
+
+impl Reconciled {
+    pub(crate) async fn open(log: &Log, state: &State, tombstones_from_ms: i64) -> Result<Self, LakeError> {
+        let mut latest = HashMap::new();
+        for version in state.checkpoint.map_or(0, |checkpoint| checkpoint + 1)..=state.version {
+            let take = |action: Action, line: &str| {
+                if let Some(key) = action.key() {
+                    let row = action.is_live(tombstones_from_ms).then(|| Row::new(&action, line));
+                    latest.insert(key, row);
+                }
+            };
+            log.read_commit(version, take).await?;
+        }
+        let columns: Vec<String> = schema().fields().iter().flat_map(|field| members_of(field)).collect();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let checkpoint = match state.checkpoint {
+            Some(checkpoint) => Some(Rows::open(log, checkpoint, &columns).await?),
+            None => None,
+        };
+        Ok(Self {
+            checkpoint,
+            latest,
+            tombstones_from_ms,
+        })
+    }
+
+    /// The next of them; `None` behind the last.
+    pub(crate) async fn next(&mut self, log: &Log) -> Result<Option<Vec<Row>>, LakeError> {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            if let Some(batch) = checkpoint.next(log).await? {
+                let is_left = |action: &Action| {
+                    action.key().is_some_and(|key| !self.latest.contains_key(&key))
+                        && action.is_live(self.tombstones_from_ms)
+                };
+                let left = batch.iter().filter(|(action, _)| is_left(action));
+                return Ok(Some(left.map(|(action, line)| Row::new(action, line)).collect()));
+            }
+            self.checkpoint = None;
+        }
+        let rows: Vec<Row> = std::mem::take(&mut self.latest).into_values().flatten().collect();
+        Ok(Some(rows).filter(|rows| !rows.is_empty()))
+    }
 }
 
 /// `interval 1 week`, `interval 2 days 12 hours` and the like, in milliseconds.
@@ -123,8 +163,8 @@ fn name_of(log: &Log, version: u64) -> String {
 }
 
 /// A row in the log's form.
-struct Row {
-    line: Box<str>,
+pub(crate) struct Row {
+    pub(crate) line: Box<str>,
     is_file: bool,
 }
 

@@ -102,14 +102,14 @@ impl Inspected {
         }
     }
 
-    /// The action that adds the file.
-    pub(crate) fn add(&self, path: &str, now_ms: i64) -> Result<Value, serde_json::Error> {
+    /// The action that adds the file. `changes_data` tells that its rows are new to the table.
+    pub(crate) fn add(&self, path: &str, now_ms: i64, changes_data: bool) -> Result<Value, serde_json::Error> {
         Ok(json!({"add": {
             "path": utf8_percent_encode(path, ESCAPED).to_string(),
             "partitionValues": self.file.partition_values,
             "size": self.file.bytes.len(),
             "modificationTime": now_ms,
-            "dataChange": true,
+            "dataChange": changes_data,
             "stats": serde_json::to_string(&self.statistics)?,
         }}))
     }

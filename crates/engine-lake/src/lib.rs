@@ -11,6 +11,7 @@
 
 mod action;
 mod checkpoint;
+mod compaction;
 mod error;
 mod file;
 mod location;
@@ -22,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use compaction::Compacted;
 pub use error::LakeError;
 pub use file::AddedFile;
 pub use location::Location;

@@ -235,10 +235,9 @@ impl Log {
 
 impl State {
     /// Goes on by a commit of ours, which changed no metadata.
-    pub(crate) fn advance(&mut self, commit: ObjectInfo, app_id: &str, version: i64) {
+    pub(crate) fn advance(&mut self, commit: ObjectInfo) {
         self.version += 1;
         self.commit = Some(commit.id);
-        self.transactions.insert(app_id.to_owned(), version);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::schema::{Field, fields_of};
 use crate::{AddedFile, LakeError, Location, checkpoint, support};
 
 /// How often a commit is tried while other writers are faster.
-const COMMIT_ATTEMPTS_MAX: usize = 100;
+pub(crate) const COMMIT_ATTEMPTS_MAX: usize = 100;
 /// Commits between checkpoints, where the table's `delta.checkpointInterval` says nothing else.
 const CHECKPOINT_INTERVAL: u64 = 100;
 
@@ -41,10 +41,10 @@ pub enum Outcome {
 /// An open table. Appends through one handle wait for each other; other handles and foreign writers may append at
 /// the same time.
 pub struct DeltaTable {
-    log: Log,
-    clock: Clock,
-    random: Random,
-    state: Mutex<State>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) state: Mutex<State>,
 }
 
 impl DeltaTable {
@@ -97,19 +97,25 @@ impl DeltaTable {
         self.check(&state, &files)?;
         let mut keys = Vec::new();
         let mut actions = vec![
-            self.commit_info(&state),
+            self.commit_info(
+                &state,
+                "WRITE",
+                json!({"mode": "Append", "partitionBy": partition_by(&state)}),
+                true,
+            ),
             json!({"txn": {"appId": app_id, "version": version, "lastUpdated": self.clock.now_ms()}}),
         ];
         for file in &files {
             let path = self.write(&file.file).await?;
-            let add = file.add(&path, self.clock.now_ms());
+            let add = file.add(&path, self.clock.now_ms(), true);
             actions.push(add.map_err(|error| mismatch(&self.log, path.clone(), error.to_string()))?);
             keys.push(self.log.location.key(&path));
         }
         let lines = lines(&actions);
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             if let Some(commit) = self.log.commit(state.version + 1, lines.clone()).await? {
-                state.advance(commit, app_id, version);
+                state.advance(commit);
+                state.transactions.insert(app_id.to_owned(), version);
                 self.checkpoint_if_due(&mut state).await;
                 return Ok(Outcome::Committed {
                     version: state.version,
@@ -129,7 +135,7 @@ impl DeltaTable {
         })
     }
 
-    fn check(&self, state: &State, files: &[Inspected]) -> Result<(), LakeError> {
+    pub(crate) fn check(&self, state: &State, files: &[Inspected]) -> Result<(), LakeError> {
         let mut paths = BTreeSet::new();
         for Inspected { file, .. } in files {
             if !paths.insert(&file.path) {
@@ -147,7 +153,7 @@ impl DeltaTable {
     }
 
     /// Writes a data file and returns its path. No file is ever overwritten: one that is there might be in the table.
-    async fn write(&self, file: &AddedFile) -> Result<String, LakeError> {
+    pub(crate) async fn write(&self, file: &AddedFile) -> Result<String, LakeError> {
         let (objects, bucket) = (&self.log.objects, &self.log.location.bucket);
         let mut path = file.path.clone();
         loop {
@@ -175,20 +181,20 @@ impl DeltaTable {
         }
     }
 
-    fn commit_info(&self, state: &State) -> Value {
-        let partition_by = Value::from(state.metadata.partition_columns.clone()).to_string();
+    /// `is_blind` tells that the commit depends on no file of the table.
+    pub(crate) fn commit_info(&self, state: &State, operation: &str, parameters: Value, is_blind: bool) -> Value {
         json!({"commitInfo": {
             "timestamp": self.clock.now_ms(),
-            "operation": "WRITE",
-            "operationParameters": {"mode": "Append", "partitionBy": partition_by},
+            "operation": operation,
+            "operationParameters": parameters,
             "readVersion": state.version,
-            "isBlindAppend": true,
+            "isBlindAppend": is_blind,
             "engineInfo": ENGINE,
         }})
     }
 
     /// The batch is committed, so an error here is no error of it; the next append tries again.
-    async fn checkpoint_if_due(&self, state: &mut State) {
+    pub(crate) async fn checkpoint_if_due(&self, state: &mut State) {
         let interval = state
             .metadata
             .property("delta.checkpointInterval")
@@ -241,11 +247,15 @@ fn creation(spec: &TableSpec, fields: &[Field], random: &Random, now_ms: i64) ->
     ]))
 }
 
-fn lines(actions: &[Value]) -> String {
+fn partition_by(state: &State) -> String {
+    Value::from(state.metadata.partition_columns.clone()).to_string()
+}
+
+pub(crate) fn lines(actions: &[Value]) -> String {
     actions.iter().map(|action| format!("{action}\n")).collect()
 }
 
-fn mismatch(log: &Log, what: String, reason: String) -> LakeError {
+pub(crate) fn mismatch(log: &Log, what: String, reason: String) -> LakeError {
     LakeError::Mismatch {
         table: log.location.to_string(),
         what,

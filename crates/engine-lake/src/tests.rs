@@ -1,6 +1,7 @@
 //! Tables under repetition, races, foreign writers and damage.
 
 mod checkpoints;
+mod compaction;
 mod statistics;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -30,6 +30,18 @@ pub struct Batch {
     records: u32,
     created_ms: Millis,
     encryption: Option<(DataKey, [u8; 8])>,
+    producer: Option<ProducerId>,
+}
+
+/// Who wrote a batch, where that is to be found again: the format's producer id, which is not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerId(i64);
+
+impl ProducerId {
+    /// Of an id that is hardly anybody else's, such as that of a transaction: 63 of its bits.
+    pub fn of(id: u128) -> Self {
+        Self((id as u64 >> 1) as i64)
+    }
 }
 
 impl Batch {
@@ -43,7 +55,13 @@ impl Batch {
             records: 0,
             created_ms,
             encryption: None,
+            producer: None,
         }
+    }
+
+    /// Says who writes the batch. Its records are found by that: [`crate::Log::read_of`].
+    pub fn set_producer(&mut self, producer: ProducerId) {
+        self.producer = Some(producer);
     }
 
     /// Encrypts the values of all records, of which there are none yet. Fails with [`LogError::Key`] where the key may
@@ -152,8 +170,14 @@ impl Batch {
         batch[23..27].copy_from_slice(&last_offset_delta.to_be_bytes());
         batch[27..35].copy_from_slice(&self.created_ms.to_be_bytes());
         batch[35..43].copy_from_slice(&self.created_ms.to_be_bytes());
-        // No idempotent producer: id, epoch and sequence are -1.
-        batch[43..57].fill(0xFF);
+        // Without a producer, id, epoch and sequence are -1.
+        match self.producer {
+            None => batch[43..57].fill(0xFF),
+            Some(ProducerId(id)) => {
+                batch[43..51].copy_from_slice(&id.to_be_bytes());
+                batch[51..57].fill(0);
+            }
+        }
         batch[57..61].copy_from_slice(&self.records.to_be_bytes());
         let crc = crc32c::crc32c(&batch[UNCHECKED_BYTES..]);
         batch[17..21].copy_from_slice(&crc.to_be_bytes());
@@ -200,6 +224,11 @@ pub(crate) fn is_sound(batch: &[u8]) -> bool {
         && batch[16] == BATCH_MAGIC
         && be_u32(batch, 8) as usize + 12 == batch.len()
         && crc32c::crc32c(&batch[UNCHECKED_BYTES..]) == be_u32(batch, 17)
+}
+
+/// Whether a sound batch was written by this producer.
+pub(crate) fn is_of(batch: &[u8], producer: ProducerId) -> bool {
+    batch[43..51] == producer.0.to_be_bytes()
 }
 
 /// Calls `each` with the records of a sound batch in order until it returns false.

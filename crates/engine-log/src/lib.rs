@@ -29,7 +29,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Batch, Record};
+pub use batch::{Batch, ProducerId, Record};
 pub use encryption::{DataKey, KeyState, KeyStore};
 pub use error::LogError;
 pub use figures::LatencyFigures;

@@ -9,7 +9,7 @@ use base::Millis;
 use bytes::Bytes;
 
 use crate::LogError;
-use crate::batch::{self, Record, Unreadable};
+use crate::batch::{self, ProducerId, Record, Unreadable};
 use crate::encryption::Sealed;
 use crate::files::Kind;
 use crate::frame::{HEADER_BYTES, Header};
@@ -22,6 +22,9 @@ use crate::{recovery, sidecar};
 const GAP_BYTES_MAX: u32 = 8 << 10;
 /// How many frames are looked up at once.
 const FRAMES_MAX: usize = 1024;
+
+/// How much of other producers one read passes over.
+const PASSED_BYTES_MAX: usize = 64 << 20;
 
 /// What a read found.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +48,31 @@ impl Log {
         bytes_max: usize,
         records_max: usize,
     ) -> Result<Records, LogError> {
+        self.read_where(partition, from, bytes_max, records_max, None).await
+    }
+
+    /// As [`Log::read`], but only the records of batches that this producer wrote. There may be none before
+    /// [`Records::next_offset`] and more behind it.
+    pub async fn read_of(
+        &self,
+        producer: ProducerId,
+        partition: &Partition,
+        from: u64,
+        bytes_max: usize,
+        records_max: usize,
+    ) -> Result<Records, LogError> {
+        self.read_where(partition, from, bytes_max, records_max, Some(producer))
+            .await
+    }
+
+    async fn read_where(
+        &self,
+        partition: &Partition,
+        from: u64,
+        bytes_max: usize,
+        records_max: usize,
+        producer: Option<ProducerId>,
+    ) -> Result<Records, LogError> {
         {
             let state = partition.state();
             if state.removed {
@@ -61,7 +89,7 @@ impl Log {
             }
         }
         let partition = partition.clone();
-        self.blocking(move |shared| read(shared, &partition, from, bytes_max, records_max))
+        self.blocking(move |shared| read(shared, &partition, from, bytes_max, records_max, producer))
             .await
     }
 
@@ -159,8 +187,11 @@ fn read(
     from: u64,
     bytes_max: usize,
     records_max: usize,
+    producer: Option<ProducerId>,
 ) -> io::Result<Records> {
     let mut reader = Reader {
+        producer,
+        passed_bytes: 0,
         records: Vec::new(),
         bytes_left: bytes_max,
         records_max,
@@ -282,6 +313,10 @@ struct Plan {
 }
 
 struct Reader {
+    /// Whose records are wanted, where not all are.
+    producer: Option<ProducerId>,
+    /// What was read of others meanwhile.
+    passed_bytes: usize,
     records: Vec<Record>,
     bytes_left: usize,
     records_max: usize,
@@ -393,6 +428,12 @@ impl Reader {
     }
 
     fn visit(&mut self, header: &Header, payload: &Bytes, shared: &Shared) {
+        if self.producer.is_some_and(|producer| !batch::is_of(payload, producer)) {
+            self.cursor = self.cursor.max(header.base_offset + u64::from(header.span));
+            self.passed_bytes += payload.len();
+            self.full = self.passed_bytes >= PASSED_BYTES_MAX;
+            return;
+        }
         let keys = shared.keys.as_ref();
         let read = batch::visit(payload, header.base_offset, header.arrival_ms, keys, &mut |record| {
             if record.offset < self.cursor {

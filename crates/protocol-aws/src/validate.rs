@@ -62,7 +62,7 @@ impl Faults<'_> {
         for constraint in broken(shape, value) {
             self.add(format!(
                 "Value '{}' at '{path}' failed to satisfy constraint: {constraint}",
-                show(value)
+                shown(shape, value)
             ));
         }
         match (&shape.kind, value) {
@@ -141,6 +141,23 @@ fn join(path: &str, name: &str) -> String {
     lowered.extend(letters.next().into_iter().flat_map(char::to_lowercase));
     lowered.push_str(letters.as_str());
     lowered
+}
+
+/// As much is shown of a value.
+const SHOWN_BYTES_MAX: usize = 2_048;
+
+/// A value in an error, as the services have it: not the data of a blob.
+fn shown(shape: &Shape, value: &Value) -> String {
+    if let (Kind::Blob, Value::String(text)) = (&shape.kind, value) {
+        let bytes = decoded_length(text);
+        return format!("java.nio.HeapByteBuffer[pos=0 lim={bytes} cap={bytes}]");
+    }
+    let mut text = show(value);
+    if text.len() > SHOWN_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(SHOWN_BYTES_MAX));
+        text.push_str("...");
+    }
+    text
 }
 
 /// The texts of the shape's constraints that `value` breaks.

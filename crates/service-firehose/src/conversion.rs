@@ -9,7 +9,7 @@ use engine_formats::{
 use protocol_aws::AwsError;
 
 use crate::destination::{DataFormatConversion, Deserializer, Orc, Parquet, SchemaConfiguration, Serializer};
-use crate::errors::{invalid_argument, not_yet};
+use crate::errors::invalid_argument;
 
 /// The conversion that `config` asks for, with the service's defaults filled in.
 pub(crate) fn check(config: &DataFormatConversion, caller: &Scope) -> Result<Conversion, AwsError> {
@@ -21,9 +21,14 @@ pub(crate) fn check(config: &DataFormatConversion, caller: &Scope) -> Result<Con
     needed(schema.role_arn.as_ref(), "SchemaConfiguration.RoleARN")?;
     let database = needed(schema.database_name.as_ref(), "SchemaConfiguration.DatabaseName")?;
     let table = needed(schema.table_name.as_ref(), "SchemaConfiguration.TableName")?;
-    if schema.version_id.as_deref().is_some_and(|version| version != "LATEST") {
-        return Err(not_yet("convert by a table version other than LATEST"));
-    }
+    let version = match schema.version_id.as_deref() {
+        None | Some("LATEST") => None,
+        Some(version) => Some(version.parse().map_err(|_| {
+            invalid_argument(format!(
+                "SchemaConfiguration.VersionId {version} is neither LATEST nor a number"
+            ))
+        })?),
+    };
     let scope = scope(schema)?;
     // Nothing here says what another account allows.
     if scope.account != caller.account {
@@ -37,6 +42,7 @@ pub(crate) fn check(config: &DataFormatConversion, caller: &Scope) -> Result<Con
         // The catalog knows names in lower case only.
         database: database.to_lowercase(),
         table: table.to_lowercase(),
+        version,
         json,
         output,
     })

@@ -47,6 +47,11 @@ pub(crate) struct Output {
 pub(crate) async fn handle(call: &Call, input: Input) -> Result<Output, AwsError> {
     let (scope, name) = (call.scope(), input.delivery_stream_name.clone());
     let kinesis_stream_source = match input.delivery_stream_type.as_deref() {
+        None | Some("DirectPut") if input.kinesis_stream_source_configuration.is_some() => {
+            return Err(invalid_argument(
+                "KinesisStreamSourceConfiguration can only be specified when DeliveryStreamType is KinesisStreamAsSource.",
+            ));
+        }
         None | Some("DirectPut") => None,
         Some("KinesisStreamAsSource") => Some(input.kinesis_stream_source_configuration.clone().ok_or_else(|| {
             invalid_argument("KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.")

@@ -79,7 +79,7 @@ pub(crate) fn from_delivery(scope: &Scope, name: &str, error: DeliveryError) -> 
         DeliveryError::NotFound(_) | DeliveryError::Log(LogError::NoPartition) => not_found(scope, name),
         DeliveryError::Exists(_) => exists(scope, name),
         DeliveryError::NoDirectPuts(_) => not_for_streams(),
-        DeliveryError::SourceNotFound(stream) => invalid_argument(format!("Stream {stream} not found.")),
+        DeliveryError::DataStreamNotFound(stream) => invalid_argument(format!("Stream {stream} not found.")),
         DeliveryError::VersionMismatch { expected, current } => AwsError::new(
             "ConcurrentModificationException",
             format!(

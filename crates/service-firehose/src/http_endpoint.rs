@@ -1,8 +1,8 @@
 //! The HTTP endpoint destination as callers write it, at creation and in updates, and as it is described back. Its
 //! `S3Configuration` is kept as the S3 destination is.
 
-use base::Scope;
-use engine_delivery::HttpEndpoint;
+use base::{Millis, Scope};
+use engine_delivery::{Destination, HttpEndpoint, StreamDestination};
 use protocol_aws::AwsError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,12 +98,52 @@ impl HttpDestination {
     }
 
     /// What the engine is to do. All defaults are filled in.
-    pub(crate) fn endpoint(&self, scope: &Scope, delivery_stream: &str) -> Result<HttpEndpoint, AwsError> {
+    pub(crate) fn destination(&self, scope: &Scope, delivery_stream: &str) -> Result<Destination, AwsError> {
         let endpoint = self.endpoint_configuration.as_ref();
         let endpoint = endpoint.ok_or_else(|| invalid_argument("EndpointConfiguration must not be null"))?;
-        if endpoint.url.parse::<Url>().is_err() {
+        let Ok(url) = endpoint.url.parse::<Url>() else {
             return Err(invalid_argument(format!("Url {} is invalid", endpoint.url)));
+        };
+        match kinesis_region(&url) {
+            Some(region) => self.stream(&url, region, scope).map(Destination::Stream),
+            None => self.endpoint(endpoint, scope, delivery_stream).map(Destination::Http),
         }
+    }
+
+    fn retry_ms(&self) -> Millis {
+        let seconds = self.retry_options.as_ref().and_then(|retry| retry.duration_in_seconds);
+        seconds.unwrap_or(RETRY_SECONDS_DEFAULT) as Millis * 1000
+    }
+
+    /// The data stream that a URL of Kinesis names by its path.
+    fn stream(&self, url: &Url, region: &str, caller: &Scope) -> Result<StreamDestination, AwsError> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        let name = url.path().trim_start_matches('/');
+        if !(1..=128).contains(&name.len()) || !name.bytes().all(letter) {
+            return Err(invalid_argument(format!(
+                "Url {url} does not name a data stream; https://kinesis.{region}.amazonaws.com/my-stream would"
+            )));
+        }
+        let request = self.request_configuration.clone().unwrap_or_default();
+        if request.content_encoding.as_deref() == Some("GZIP") || request.common_attributes.is_some() {
+            return Err(invalid_argument(format!(
+                "RequestConfiguration has no meaning for records that go to the data stream {name}"
+            )));
+        }
+        let region = region
+            .parse()
+            .map_err(|_| invalid_argument(format!("Url {url} has no region")))?;
+        Ok(StreamDestination {
+            scope: Scope {
+                region,
+                ..caller.clone()
+            },
+            name: name.to_owned(),
+            retry_ms: self.retry_ms(),
+        })
+    }
+
+    fn endpoint(&self, endpoint: &Endpoint, scope: &Scope, delivery_stream: &str) -> Result<HttpEndpoint, AwsError> {
         let secrets = self.secrets_manager_configuration.as_ref();
         if secrets.is_some_and(|secrets| secrets.enabled) {
             return Err(not_yet(
@@ -120,14 +160,20 @@ impl HttpDestination {
                 return Err(invalid_argument(format!("CommonAttributes has {name} more than once")));
             }
         }
-        let seconds = self.retry_options.as_ref().and_then(|retry| retry.duration_in_seconds);
         Ok(HttpEndpoint {
             url: endpoint.url.clone(),
             access_key: endpoint.access_key.clone().filter(|key| !key.is_empty()),
             gzip: request.content_encoding.as_deref() == Some("GZIP"),
             attributes,
-            retry_ms: seconds.unwrap_or(RETRY_SECONDS_DEFAULT) as base::Millis * 1000,
+            retry_ms: self.retry_ms(),
             source: crate::describe_delivery_stream::arn(scope, delivery_stream),
         })
     }
+}
+
+/// The region of a URL of Kinesis' own, which speaks no protocol of HTTP endpoints: records go to a data stream here.
+fn kinesis_region(url: &Url) -> Option<&str> {
+    let host = url.host_str()?.strip_prefix("kinesis.")?;
+    host.strip_suffix(".amazonaws.com")
+        .filter(|region| !region.contains('.'))
 }

@@ -67,8 +67,16 @@ impl Config {
             buffer_interval_ms: spec.buffer_interval_ms,
             compression: spec.compression,
         });
+        let destination = http.destination(scope, name)?;
+        if let (Destination::Stream(to), Source::Stream { scope, name }) = (&destination, &spec.source)
+            && (&to.scope, &to.name) == (scope, name)
+        {
+            return Err(invalid_argument(format!(
+                "Stream {name} is the source of the Firehose and cannot be its destination too"
+            )));
+        }
         Ok(DeliverySpec {
-            destination: Destination::Http(http.endpoint(scope, name)?),
+            destination,
             buffer_bytes,
             buffer_interval_ms,
             compression: Compression::None,

@@ -7,9 +7,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::table::Line;
+use crate::load::percentile;
+
+/// Measures and prints what a write and sync of so many bytes take on the disk itself, and returns the median.
+pub(crate) fn measure(directory: &Path, bytes: usize) -> Result<Duration> {
+    const ROUNDS: usize = 400;
+    let times = fdatasync(directory, bytes, ROUNDS.min((64 << 20) / bytes))?;
+    let p50 = percentile(&times, 0.5);
+    Line {
+        name: &format!("the disk: write {} KiB + fdatasync", bytes >> 10),
+        p50: Some(p50),
+        p99: Some(percentile(&times, 0.99)),
+        ..Line::default()
+    }
+    .print();
+    Ok(p50)
+}
+
 /// Writes `bytes` and syncs them, again and again into blocks that were written before, and returns the times
 /// it took, sorted.
-pub(crate) fn fdatasync(directory: &Path, bytes: usize, rounds: usize) -> Result<Vec<Duration>> {
+fn fdatasync(directory: &Path, bytes: usize, rounds: usize) -> Result<Vec<Duration>> {
     let path = directory.join("fdatasync");
     let file = File::create(&path)?;
     let block = vec![0xA5; bytes];

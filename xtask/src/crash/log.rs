@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Random, Subject, base64, id_of, lock};
+use super::{Random, Subject, base64, id_of, lock, stream};
 use crate::load::{Connection, request};
 use crate::server::Server;
 
@@ -148,10 +148,10 @@ struct Found {
 fn count(run: &LogRun, server: &Server) -> Result<(usize, usize, usize)> {
     let mut found = HashMap::<String, Found>::new();
     let mut numbers = BTreeMap::<String, Vec<(String, u64)>>::new();
-    let shards = shards(server)?;
+    let shards = stream::shards(server, STREAM)?;
     for shard in &shards {
         let mut last = String::new();
-        read(server, shard, |record| {
+        stream::read(server, STREAM, shard, |record| {
             let id = id_of(record["Data"].as_str().unwrap_or_default())?;
             let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
             let record = Found {
@@ -202,32 +202,4 @@ fn count(run: &LogRun, server: &Server) -> Result<(usize, usize, usize)> {
         );
     }
     Ok((acknowledged.len(), found.len(), shards.len()))
-}
-
-fn shards(server: &Server) -> Result<Vec<String>> {
-    let mut shards = Vec::new();
-    let mut input = json!({ "StreamName": STREAM });
-    loop {
-        let answer = server.call("ListShards", &input)?;
-        let page = answer["Shards"].as_array().into_iter().flatten();
-        shards.extend(page.filter_map(|shard| shard["ShardId"].as_str().map(str::to_owned)));
-        match answer["NextToken"].as_str() {
-            Some(token) => input = json!({ "NextToken": token }),
-            None => return Ok(shards),
-        }
-    }
-}
-
-fn read(server: &Server, shard: &str, mut each: impl FnMut(&Value) -> Result<()>) -> Result<()> {
-    let input = json!({ "StreamName": STREAM, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
-    let mut iterator = server.call("GetShardIterator", &input)?["ShardIterator"].clone();
-    loop {
-        let answer = server.call("GetRecords", &json!({ "ShardIterator": iterator }))?;
-        let records = answer["Records"].as_array().context("no records")?;
-        records.iter().try_for_each(&mut each)?;
-        if answer["NextShardIterator"].is_null() || answer["MillisBehindLatest"] == 0 && records.is_empty() {
-            return Ok(());
-        }
-        iterator = answer["NextShardIterator"].clone();
-    }
 }

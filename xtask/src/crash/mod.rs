@@ -3,6 +3,7 @@
 
 mod delivery;
 mod log;
+mod stream;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,8 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Firehose to S3 from direct puts and from a Kinesis stream: the set delivered is the set acknowledged.
+    /// Firehose to S3 and to Kinesis streams, from direct puts and from a Kinesis stream: the set delivered is the set
+    /// acknowledged.
     Delivery(Kills),
 }
 

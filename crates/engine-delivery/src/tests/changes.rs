@@ -104,6 +104,7 @@ async fn a_mistyped_destination_is_mended_by_an_update() {
         scope: Scope::default(),
         database: "none".into(),
         table: "none".into(),
+        version: None,
         json: JsonOptions::default(),
         output: Output::default(),
     };

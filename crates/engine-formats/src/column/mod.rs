@@ -5,6 +5,8 @@ mod decimal;
 mod delimited;
 mod nested;
 
+use std::str::FromStr;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -14,6 +16,7 @@ use arrow::datatypes::{
 use self::buffers::TextKind;
 pub(crate) use self::buffers::{Booleans, Nulls, Numbers, Texts};
 use self::decimal::decimal_of_text;
+pub(crate) use self::delimited::Signs;
 pub(crate) use self::nested::{ListBuilder, MapBuilder, StructBuilder};
 use crate::JsonOptions;
 use crate::time::{date_of_text, micros_of_text};
@@ -127,7 +130,7 @@ impl ColumnBuilder {
         each!(self, builder => builder.finish())
     }
 
-    /// Appends a value written as text.
+    /// Appends a value written as text. Blanks around all but texts are passed over.
     pub fn append_text(&mut self, text: &str) -> Result<(), Mismatch> {
         let trimmed = text.trim();
         match self {
@@ -140,12 +143,9 @@ impl ColumnBuilder {
                 t if t.eq_ignore_ascii_case("false") => builder.push(false),
                 _ => return Err(Mismatch),
             },
-            Self::Int8(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
-            Self::Int16(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
-            Self::Int32(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
-            Self::Int64(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
-            Self::Float32(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
-            Self::Float64(builder) => builder.push(trimmed.parse().map_err(|_| Mismatch)?),
+            Self::Int8(_) | Self::Int16(_) | Self::Int32(_) | Self::Int64(_) => return self.append_integer(trimmed),
+            Self::Float32(builder) => builder.push(float(trimmed)?),
+            Self::Float64(builder) => builder.push(float(trimmed)?),
             Self::Decimal(builder, precision, scale) => {
                 builder.push(decimal_of_text(trimmed, *precision, *scale).ok_or(Mismatch)?);
             }
@@ -155,4 +155,26 @@ impl ColumnBuilder {
         }
         Ok(())
     }
+
+    /// Appends a whole number in a column of such, as `Integer.parseInt` and its like read them: without blanks.
+    pub(crate) fn append_integer(&mut self, text: &str) -> Result<(), Mismatch> {
+        match self {
+            Self::Int8(builder) => builder.push(text.parse().map_err(|_| Mismatch)?),
+            Self::Int16(builder) => builder.push(text.parse().map_err(|_| Mismatch)?),
+            Self::Int32(builder) => builder.push(text.parse().map_err(|_| Mismatch)?),
+            Self::Int64(builder) => builder.push(text.parse().map_err(|_| Mismatch)?),
+            _ => return Err(Mismatch),
+        }
+        Ok(())
+    }
+}
+
+/// Infinity and NaN have one name each, as in Java.
+fn float<T: FromStr>(text: &str) -> Result<T, Mismatch> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let named = matches!(unsigned, "Infinity" | "NaN");
+    if !named && !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return Err(Mismatch);
+    }
+    text.parse().map_err(|_| Mismatch)
 }

@@ -11,7 +11,7 @@ mod tests;
 mod text;
 mod value;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use self::cursor::{Cursor, Kind};
@@ -19,27 +19,9 @@ pub use self::documents::Documents;
 use self::fault::{Expected, Fault, Refused};
 pub(crate) use self::keys::KeyTable;
 pub use self::options::{Coercion, JsonOptions};
-use crate::FormatError;
 use crate::column::{ColumnBuilder, StructBuilder};
-
-/// Why a record is not among the rows.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// Whether the record is no JSON at all, rather than JSON that does not fit the schema.
-    pub malformed: bool,
-    /// The place, what was expected there and what was found.
-    pub message: String,
-}
-
-/// A record that is not in the batch, by its place among those given, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    pub index: usize,
-    /// See [`Refusal::malformed`].
-    pub malformed: bool,
-    pub message: String,
-}
+use crate::decoding::{push_each, take_batch};
+use crate::{FormatError, Refusal, Rejected};
 
 /// Decodes records of JSON objects to batches of one schema. Rows are collected until [`Self::finish`]; a record that
 /// is refused leaves nothing behind.
@@ -97,24 +79,12 @@ impl JsonDecoder {
 
     /// The rows so far as a batch; the decoder is empty afterwards.
     pub fn finish(&mut self) -> Result<RecordBatch, FormatError> {
-        let arrays = self.row.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options);
-        batch.map_err(|error| FormatError::Encode(error.to_string()))
+        take_batch(&self.schema, &mut self.row.columns, std::mem::take(&mut self.rows))
     }
 
     /// The good ones of records of one object each as a batch, in order, and the others with their reasons.
     pub fn decode(&mut self, records: &[&[u8]]) -> Result<(RecordBatch, Vec<Rejected>), FormatError> {
-        let mut rejected = Vec::new();
-        for (index, record) in records.iter().enumerate() {
-            if let Err(Refusal { malformed, message }) = self.push(record) {
-                rejected.push(Rejected {
-                    index,
-                    malformed,
-                    message,
-                });
-            }
-        }
+        let rejected = push_each(records, |record| self.push(record));
         Ok((self.finish()?, rejected))
     }
 

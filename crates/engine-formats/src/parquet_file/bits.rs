@@ -5,7 +5,7 @@ use parquet::basic::Encoding;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::levels::Rows;
-use super::values::{Bounds, Extent, PageValues, Values, ValuesSummary};
+use super::values::{Bounds, Extent, Limits, PageValues, Values, ValuesSummary};
 use crate::FormatError;
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Values for Bits {
                 *last |= u8::from(value) << (self.count % 8);
             }
             self.count += 1;
-            self.extent.widen((value, value));
+            self.extent.widen(Limits::Between(value, value));
         }
         Ok(())
     }

@@ -76,8 +76,10 @@ impl Chunk {
         }
         let written = SerializedPageWriter::new(&mut self.pages).write_page(page)?;
         self.uncompressed_bytes += written.uncompressed_size;
-        self.places
-            .push((written.offset as i64, written.compressed_size as i32, rows as i64));
+        // The library has seen to it that the page fits; its header comes on top.
+        let bytes = i32::try_from(written.compressed_size)
+            .map_err(|_| ParquetError::General(format!("a page of {} bytes", written.compressed_size)))?;
+        self.places.push((written.offset as i64, bytes, rows as i64));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::levels::Rows;
-use super::values::{Bounds, Extent, PageValues, Values, ValuesSummary};
+use super::values::{Bounds, Extent, Limits, PageValues, Values, ValuesSummary};
 use crate::FormatError;
 
 pub(super) struct WideDecimals {
@@ -40,7 +40,7 @@ impl Values for WideDecimals {
             let bytes = value.to_be_bytes();
             self.page
                 .extend_from_slice(&bytes[bytes.len().saturating_sub(self.bytes)..]);
-            self.extent.widen((value, value));
+            self.extent.widen(Limits::Between(value, value));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::datatypes::{
     ArrowNativeType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType, ToByteSlice,
+    Int64Type, TimeUnit, TimestampMicrosecondType, ToByteSlice,
 };
 use parquet::basic::Encoding;
 use parquet::file::statistics::{Statistics, ValueStatistics};
@@ -11,15 +11,15 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use super::hybrid;
 use super::interner::FixedDictionary;
 use super::levels::Rows;
-use super::values::{Bounds, Extent, PageValues, Values, ValuesSummary};
+use super::values::{Bounds, Extent, Limits, PageValues, Values, ValuesSummary};
 use crate::FormatError;
 
 /// A physical type of Parquet's with a fixed size of at most 8 bytes.
 pub(super) trait FixedValue: ArrowNativeType {
     /// What tells one value from another.
     fn bits(self) -> u64;
-    /// The lesser and the greater of the values, in Parquet's order; nothing where there are none to be ordered.
-    fn bounds(values: &[Self]) -> Option<(Self, Self)>;
+    /// The least and the greatest of the values, in Parquet's order.
+    fn limits(values: &[Self]) -> Limits<Self>;
     /// As it stands in bounds.
     fn bound_bytes(self) -> Vec<u8>;
     fn statistics(bounds: Option<(Self, Self)>, nulls: u64) -> Statistics;
@@ -57,9 +57,7 @@ impl<T: FixedValue> Values for Fixed<T> {
     fn append(&mut self, array: &ArrayRef, rows: Rows<'_>) -> Result<(), FormatError> {
         let mut room = std::mem::take(&mut self.room);
         let values = T::of_array(array, rows, &mut room)?;
-        if let Some(bounds) = T::bounds(values) {
-            self.extent.widen(bounds);
-        }
+        self.extent.widen(T::limits(values));
         if self.with_dictionary && !self.closed {
             let dictionary = self.dictionary.get_or_insert_with(FixedDictionary::new);
             self.references
@@ -111,6 +109,11 @@ impl<T: FixedValue> Values for Fixed<T> {
         self.closed = true;
     }
 
+    fn dictionary_bytes(&self) -> usize {
+        let bytes = |dictionary: &FixedDictionary<T>| size_of_val(dictionary.values());
+        self.dictionary.as_ref().map_or(0, bytes)
+    }
+
     fn take_dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
         self.closed = false;
         let dictionary = self.dictionary.take()?;
@@ -156,35 +159,38 @@ fn unsuitable<T>(array: &ArrayRef) -> Result<T, FormatError> {
     )))
 }
 
-fn ordered<T: Copy + Ord>(values: &[T]) -> Option<(T, T)> {
-    let (first, rest) = values.split_first()?;
+fn ordered<T: Copy + Ord>(values: &[T]) -> Limits<T> {
+    let Some((first, rest)) = values.split_first() else {
+        return Limits::Empty;
+    };
     let (mut least, mut most) = (*first, *first);
     for value in rest {
         least = least.min(*value);
         most = most.max(*value);
     }
-    Some((least, most))
+    Limits::Between(least, most)
 }
 
-/// Not-a-numbers stand in no order. Zeros of either sign are equal, and the bounds have the one that holds for both.
+/// Zeros of either sign are equal, and the limits have the one that holds for both.
 ///
 /// Source: Apache Parquet format, parquet.thrift, ColumnOrder.
 macro_rules! ordered_floats {
     ($values:expr) => {{
-        let mut numbers = $values.iter().copied().filter(|value| !value.is_nan());
-        let first = numbers.next()?;
-        let (mut least, mut most) = (first, first);
-        for value in numbers {
-            if value < least {
-                least = value;
-            }
-            if value > most {
-                most = value;
-            }
+        let Some(first) = $values.first() else {
+            return Limits::Empty;
+        };
+        let (mut least, mut most, mut unordered) = (*first, *first, false);
+        for value in $values {
+            unordered |= value.is_nan();
+            least = if *value < least { *value } else { least };
+            most = if *value > most { *value } else { most };
+        }
+        if unordered {
+            return Limits::Unordered;
         }
         let least = if least == 0.0 { -0.0 } else { least };
         let most = if most == 0.0 { 0.0 } else { most };
-        Some((least, most))
+        Limits::Between(least, most)
     }};
 }
 
@@ -201,7 +207,7 @@ impl FixedValue for i32 {
         u64::from(self as u32)
     }
 
-    fn bounds(values: &[Self]) -> Option<(Self, Self)> {
+    fn limits(values: &[Self]) -> Limits<Self> {
         ordered(values)
     }
 
@@ -231,7 +237,7 @@ impl FixedValue for i64 {
         self as u64
     }
 
-    fn bounds(values: &[Self]) -> Option<(Self, Self)> {
+    fn limits(values: &[Self]) -> Limits<Self> {
         ordered(values)
     }
 
@@ -246,7 +252,9 @@ impl FixedValue for i64 {
     fn of_array<'a>(array: &'a ArrayRef, rows: Rows<'_>, room: &'a mut Vec<Self>) -> Result<&'a [Self], FormatError> {
         Ok(match array.data_type() {
             DataType::Int64 => picked(array.as_primitive::<Int64Type>().values(), rows, room),
-            DataType::Timestamp(..) => picked(array.as_primitive::<TimestampMicrosecondType>().values(), rows, room),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                picked(array.as_primitive::<TimestampMicrosecondType>().values(), rows, room)
+            }
             // Of so few digits that they fit.
             DataType::Decimal128(..) => converted::<Decimal128Type, _>(array, rows, room, |value| value as Self),
             _ => return unsuitable(array),
@@ -259,7 +267,7 @@ impl FixedValue for f32 {
         u64::from(self.to_bits())
     }
 
-    fn bounds(values: &[Self]) -> Option<(Self, Self)> {
+    fn limits(values: &[Self]) -> Limits<Self> {
         ordered_floats!(values)
     }
 
@@ -284,7 +292,7 @@ impl FixedValue for f64 {
         self.to_bits()
     }
 
-    fn bounds(values: &[Self]) -> Option<(Self, Self)> {
+    fn limits(values: &[Self]) -> Limits<Self> {
         ordered_floats!(values)
     }
 

@@ -95,7 +95,7 @@ pub(super) struct TextDictionary {
     /// counted from 1, or 0.
     table: Vec<u64>,
     /// Where each value ends in the page, behind a first 0.
-    ends: Vec<u32>,
+    ends: Vec<usize>,
     /// The values as the dictionary's page has them: each behind its length.
     page: Vec<u8>,
     exhausted: bool,
@@ -135,7 +135,7 @@ impl TextDictionary {
     fn enter(&mut self, text: &[u8], place: Option<(usize, u64)>) -> u32 {
         self.page.extend_from_slice(&(text.len() as u32).to_le_bytes());
         self.page.extend_from_slice(text);
-        self.ends.push(self.page.len() as u32);
+        self.ends.push(self.page.len());
         let number = self.count() as u32;
         if let Some((slot, hash)) = place {
             self.table[slot] = hash & !u64::from(u32::MAX) | u64::from(number);
@@ -162,7 +162,7 @@ impl TextDictionary {
     #[inline]
     pub(super) fn text(&self, number: u32) -> &[u8] {
         let number = number as usize;
-        &self.page[self.ends[number] as usize + LENGTH_BYTES..self.ends[number + 1] as usize]
+        &self.page[self.ends[number] + LENGTH_BYTES..self.ends[number + 1]]
     }
 
     pub(super) fn count(&self) -> usize {

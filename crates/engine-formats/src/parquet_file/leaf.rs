@@ -15,8 +15,11 @@ use super::values::{self, PageValues, Values};
 use super::{ParquetOptions, WriterVersion, encode, hybrid};
 use crate::FormatError;
 
-/// A page has no more rows than these, so that an index of pages is of use (as parquet-mr has it).
+/// A page that has so many rows is ended, so that an index of pages is of use (as parquet-mr has it).
 const PAGE_ROWS_MAX: usize = 20_000;
+
+/// And one of so many slots, which take more room here than they do in the page.
+const PAGE_SLOTS_MAX: usize = 1 << 20;
 
 pub(super) struct Leaf {
     column: ColumnDescPtr,
@@ -65,6 +68,11 @@ impl Levels {
         }
     }
 
+    /// About how many bytes they are when they are encoded.
+    fn bytes(&self, bit_width: u32) -> usize {
+        self.each.len() * bit_width as usize / 8
+    }
+
     fn clear(&mut self) {
         self.count = 0;
         self.each.clear();
@@ -92,7 +100,13 @@ impl Leaf {
 
     /// About how many bytes the row group's part of this column has so far.
     pub(super) fn bytes(&self) -> usize {
-        self.chunk.bytes() + self.values.page_bytes()
+        self.chunk.bytes() + self.values.dictionary_bytes() + self.page_bytes()
+    }
+
+    /// About how many bytes the page that is being filled has so far.
+    fn page_bytes(&self) -> usize {
+        let repetition = self.repetition.len() * level_bits(self.column.max_rep_level()) as usize / 8;
+        self.values.page_bytes() + repetition + self.definition.bytes(level_bits(self.column.max_def_level()))
     }
 
     pub(super) fn append(
@@ -115,7 +129,9 @@ impl Leaf {
         self.nulls += slots.count - values;
         self.values.append(array, slots.rows)?;
         let dictionary_is_full = self.values.dictionary_is_full(options.page_bytes);
-        if dictionary_is_full || self.rows >= PAGE_ROWS_MAX || self.values.page_bytes() >= options.page_bytes {
+        let page_is_full =
+            self.page_bytes() >= options.page_bytes || self.rows >= PAGE_ROWS_MAX || self.slots >= PAGE_SLOTS_MAX;
+        if dictionary_is_full || page_is_full {
             self.finish_page(options, compressor)?;
         }
         if dictionary_is_full {
@@ -136,10 +152,15 @@ impl Leaf {
         });
         let levels_bytes = self.page.len();
         let PageValues { encoding, bounds } = self.values.finish_page(&mut self.page);
+        // The header has them as a signed number of 32 bits.
+        let slots = i32::try_from(self.slots).map_err(|_| {
+            let (column, slots) = (self.column.path(), self.slots);
+            FormatError::Encode(format!("a page of column {column} would have {slots} values"))
+        })?;
         let page = if v1 {
             Page::DataPage {
                 buf: compressor.compress(&self.page).map_err(encode)?,
-                num_values: self.slots as u32,
+                num_values: slots as u32,
                 encoding,
                 def_level_encoding: Encoding::RLE,
                 rep_level_encoding: Encoding::RLE,
@@ -150,7 +171,7 @@ impl Leaf {
             let values = compressor.compress(values).map_err(encode)?;
             Page::DataPageV2 {
                 buf: Bytes::from([levels, &values].concat()),
-                num_values: self.slots as u32,
+                num_values: slots as u32,
                 encoding,
                 num_nulls: self.nulls as u32,
                 num_rows: self.rows as u32,
@@ -192,6 +213,10 @@ impl Leaf {
     }
 }
 
+fn level_bits(max: i16) -> u32 {
+    hybrid::bit_width(u32::try_from(max).unwrap_or(0))
+}
+
 /// Appends levels up to a greatest one, which pages of the first version have behind their length, and returns how
 /// many bytes they are. Where there is but one level, there are none.
 fn push_levels(page: &mut Vec<u8>, max: i16, behind_length: bool, push: impl FnOnce(u32, &mut Vec<u8>)) -> usize {
@@ -204,7 +229,7 @@ fn push_levels(page: &mut Vec<u8>, max: i16, behind_length: bool, push: impl FnO
         page.extend_from_slice(&[0; LENGTH_BYTES]);
     }
     let levels = page.len();
-    push(hybrid::bit_width(u32::try_from(max).unwrap_or(0)), page);
+    push(level_bits(max), page);
     if behind_length {
         let length = (page.len() - levels) as u32;
         page[begin..levels].copy_from_slice(&length.to_le_bytes());

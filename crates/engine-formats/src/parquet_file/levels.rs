@@ -81,7 +81,7 @@ pub(super) fn visit_leaves(
         slots
     };
     match (field.data_type(), array.data_type()) {
-        (DataType::Struct(fields), DataType::Struct(_)) => {
+        (DataType::Struct(fields), DataType::Struct(found)) if fields.len() == found.len() => {
             for (field, column) in fields.iter().zip(array.as_struct().columns()) {
                 visit_leaves(column, field, slots, visit)?;
             }

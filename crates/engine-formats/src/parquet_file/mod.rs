@@ -10,6 +10,7 @@ mod interner;
 mod leaf;
 mod levels;
 mod sample;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -19,7 +20,6 @@ use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion as ParquetVersion};
 use parquet::file::writer::SerializedFileWriter;
@@ -83,6 +83,9 @@ const SLICE_ROWS: usize = 2_048;
 /// Pages are no larger than these, whatever is asked for, since their headers have no room for a greater size.
 const PAGE_BYTES_MAX: usize = 256 << 20;
 
+/// Levels are held in bytes.
+const LEVEL_MAX: i16 = u8::MAX as i16;
+
 /// A Parquet file in memory, written batch by batch. What it holds is encoded and compressed already, but for the
 /// pages that are being filled.
 pub struct ParquetFile {
@@ -96,6 +99,8 @@ pub struct ParquetFile {
     rows: usize,
     /// How large a row was last, in a file or at first in memory.
     row_bytes: usize,
+    /// Whether rows could not be written, or not all of their columns.
+    failed: bool,
 }
 
 impl ParquetFile {
@@ -109,9 +114,22 @@ impl ParquetFile {
         };
         let properties = WriterProperties::builder()
             .set_writer_version(version)
-            .set_created_by(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_created_by(concat!("catchment version ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
-        let columns = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
+        let columns = schema::of_arrow(&schema).map_err(encode)?;
+        if columns.num_columns() == 0 {
+            return Err(FormatError::Encode("Parquet has no rows without columns".to_owned()));
+        }
+        if let Some(column) = columns
+            .columns()
+            .iter()
+            .find(|column| column.max_def_level() > LEVEL_MAX)
+        {
+            let path = column.path();
+            return Err(FormatError::Encode(format!(
+                "column {path} nests deeper than is written"
+            )));
+        }
         let writer = SerializedFileWriter::new(Vec::new(), columns.root_schema_ptr(), properties.into());
         Ok(Self {
             writer: writer.map_err(encode)?,
@@ -119,13 +137,34 @@ impl ParquetFile {
             leaves: Vec::new(),
             rows: 0,
             row_bytes: 0,
+            failed: false,
             schema,
             options,
         })
     }
 
-    /// Appends the batch's rows. Its columns must be those of the schema.
+    /// Appends the batch's rows. Its columns must be those of the schema. After an error the file can neither be written
+    /// to nor finished.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
+        self.check_whole()?;
+        let written = self.write_batch(batch);
+        self.failed = written.is_err();
+        written
+    }
+
+    fn check_whole(&self) -> Result<(), FormatError> {
+        if self.failed {
+            let message = "rows before these could not be written";
+            return Err(FormatError::Encode(message.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
+        let (columns, wanted) = (batch.num_columns(), self.schema.fields().len());
+        if columns != wanted {
+            return Err(FormatError::Encode(format!("{columns} columns instead of {wanted}")));
+        }
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -161,6 +200,7 @@ impl ParquetFile {
 
     /// The file's bytes.
     pub fn finish(mut self) -> Result<Vec<u8>, FormatError> {
+        self.check_whole()?;
         if self.rows > 0 {
             self.close_row_group()?;
         }
@@ -223,7 +263,7 @@ impl ParquetFile {
             None if self.options.padding_bytes_max > 0 => self.block_left(),
             _ => block,
         };
-        // Dictionaries and the levels of pages that are being filled are not reckoned.
+        // The pages' headers, and what a page has more than was asked for, are not reckoned.
         bytes - bytes / 16
     }
 
@@ -236,7 +276,7 @@ impl ParquetFile {
 
     fn block_left(&self) -> usize {
         let block = self.options.block_bytes.max(1);
-        block - self.writer.bytes_written() % block
+        (block - self.writer.bytes_written() % block) % block
     }
 
     fn close_row_group(&mut self) -> Result<(), FormatError> {

@@ -32,7 +32,7 @@ pub(super) struct Texts {
     closed: bool,
     page_bounds: TextBounds,
     bounds: TextBounds,
-    /// The bounds of the last page, as they were told.
+    /// The bounds of the last page that had any, as they were told.
     last: Option<(Vec<u8>, Vec<u8>)>,
     falls: bool,
 }
@@ -139,12 +139,13 @@ impl Values for Texts {
                 Encoding::PLAIN
             }
         };
-        let told = bounds.any.then(|| bounds.cut(self.are_text));
-        let told = told.and_then(|((least, _), most)| Some((least, most?.0)));
+        let told = bounds.cut(self.are_text).map(|((least, _), (most, _))| (least, most));
         if let (Some((least, most)), Some((lesser, greater))) = (&told, &self.last) {
             self.falls |= least < lesser || most < greater;
         }
-        self.last.clone_from(&told);
+        if told.is_some() {
+            self.last.clone_from(&told);
+        }
         PageValues {
             encoding,
             bounds: told.map(|(least, most)| Bounds { least, most }),
@@ -160,6 +161,10 @@ impl Values for Texts {
         self.closed = true;
     }
 
+    fn dictionary_bytes(&self) -> usize {
+        self.dictionary.as_ref().map_or(0, |dictionary| dictionary.page().len())
+    }
+
     fn take_dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
         self.closed = false;
         self.on_page.clear();
@@ -169,10 +174,9 @@ impl Values for Texts {
 
     fn take_summary(&mut self, nulls: u64) -> ValuesSummary {
         let bounds = std::mem::take(&mut self.bounds);
-        let bounds = bounds.any.then(|| bounds.cut(self.are_text));
-        let (least, most) = bounds.unzip();
+        let (least, most) = bounds.cut(self.are_text).unzip();
         let (least, least_is_exact) = least.unzip();
-        let (most, most_is_exact) = most.flatten().unzip();
+        let (most, most_is_exact) = most.unzip();
         let bound = |bound: Option<Vec<u8>>| bound.map(ByteArray::from);
         let statistics = ValueStatistics::new(bound(least), bound(most), None, Some(nulls), false)
             .with_min_is_exact(least_is_exact.unwrap_or(false))
@@ -236,15 +240,19 @@ impl TextBounds {
         }
     }
 
-    /// The bounds, no longer than they may be, and whether they are values; there may be no such upper bound.
-    fn cut(&self, are_text: bool) -> ((Vec<u8>, bool), Option<(Vec<u8>, bool)>) {
+    /// The bounds, no longer than they may be, and whether they are values. Without an upper one there is no lower one
+    /// either, since readers differ in what they take a missing one for.
+    fn cut(&self, are_text: bool) -> Option<((Vec<u8>, bool), (Vec<u8>, bool))> {
+        if !self.any {
+            return None;
+        }
         let least = (cut(&self.least, are_text).to_vec(), self.least.len() <= BOUND_BYTES_MAX);
         let most = if self.most.len() <= BOUND_BYTES_MAX {
-            Some((self.most.clone(), true))
+            (self.most.clone(), true)
         } else {
-            next(cut(&self.most, are_text), are_text).map(|most| (most, false))
+            (next(cut(&self.most, are_text), are_text)?, false)
         };
-        (least, most)
+        Some((least, most))
     }
 }
 
@@ -294,16 +302,20 @@ mod tests {
             for are_text in [true, false] {
                 let mut bounds = TextBounds::default();
                 texts.iter().for_each(|text| bounds.widen(text.as_bytes()));
-                let ((least, least_is_exact), most) = bounds.cut(are_text);
                 let (first, last) = (texts.iter().min().expect("one"), texts.iter().max().expect("one"));
+                let Some(((least, least_is_exact), (most, most_is_exact))) = bounds.cut(are_text) else {
+                    // No character of them has a next one of its length.
+                    let kept = std::str::from_utf8(cut(last.as_bytes(), true)).expect("text");
+                    let greatest = "\u{7F}\u{7FF}\u{FFFF}\u{10FFFF}";
+                    prop_assert!(are_text && kept.chars().all(|one| greatest.contains(one)));
+                    continue;
+                };
                 prop_assert!(least.as_slice() <= first.as_bytes() && least.len() <= BOUND_BYTES_MAX);
                 prop_assert_eq!(least_is_exact, least.as_slice() == first.as_bytes());
                 prop_assert!(!are_text || std::str::from_utf8(&least).is_ok());
-                if let Some((most, most_is_exact)) = most {
-                    prop_assert!(most.as_slice() >= last.as_bytes() && most.len() <= BOUND_BYTES_MAX);
-                    prop_assert_eq!(most_is_exact, most.as_slice() == last.as_bytes());
-                    prop_assert!(!are_text || std::str::from_utf8(&most).is_ok());
-                }
+                prop_assert!(most.as_slice() >= last.as_bytes() && most.len() <= BOUND_BYTES_MAX);
+                prop_assert_eq!(most_is_exact, most.as_slice() == last.as_bytes());
+                prop_assert!(!are_text || std::str::from_utf8(&most).is_ok());
             }
         }
     }

@@ -32,6 +32,11 @@ pub(super) trait Values: Send {
     /// Sees to it that the values of the next pages of the row group do not go into the dictionary.
     fn close_dictionary(&mut self) {}
 
+    /// How many bytes the row group's dictionary has so far.
+    fn dictionary_bytes(&self) -> usize {
+        0
+    }
+
     /// The row group's dictionary, if there is one, as its page has it, and how many values it holds.
     fn take_dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
         None
@@ -49,7 +54,7 @@ pub(super) struct ValuesSummary {
 
 pub(super) struct PageValues {
     pub(super) encoding: Encoding,
-    /// Nothing where there are no values that stand in an order.
+    /// Nothing where there are no values, or some that stand in no order.
     pub(super) bounds: Option<Bounds>,
 }
 
@@ -59,10 +64,44 @@ pub(super) struct Bounds {
     pub(super) most: Vec<u8>,
 }
 
+/// The least and the greatest of some values.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) enum Limits<T> {
+    /// Of no values at all.
+    #[default]
+    Empty,
+    Between(T, T),
+    /// Some of the values are not-a-numbers. To some readers these are greater than every number, and to others in no
+    /// order, so no limits would do for both.
+    Unordered,
+}
+
+impl<T: Copy + PartialOrd> Limits<T> {
+    #[inline]
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unordered, _) | (_, Self::Unordered) => Self::Unordered,
+            (Self::Empty, limits) | (limits, Self::Empty) => limits,
+            (Self::Between(lesser, greater), Self::Between(least, most)) => Self::Between(
+                if least < lesser { least } else { lesser },
+                if most > greater { most } else { greater },
+            ),
+        }
+    }
+
+    fn told(self) -> Option<(T, T)> {
+        match self {
+            Self::Between(least, most) => Some((least, most)),
+            Self::Empty | Self::Unordered => None,
+        }
+    }
+}
+
 /// The least and the greatest value of a page and of a row group, and whether those of pages only rise.
 pub(super) struct Extent<T> {
-    pub(super) page: Option<(T, T)>,
-    all: Option<(T, T)>,
+    page: Limits<T>,
+    all: Limits<T>,
+    /// Of the last page that had any.
     last: Option<(T, T)>,
     falls: bool,
 }
@@ -70,8 +109,8 @@ pub(super) struct Extent<T> {
 impl<T> Default for Extent<T> {
     fn default() -> Self {
         Self {
-            page: None,
-            all: None,
+            page: Limits::Empty,
+            all: Limits::Empty,
             last: None,
             falls: false,
         }
@@ -80,33 +119,24 @@ impl<T> Default for Extent<T> {
 
 impl<T: Copy + PartialOrd> Extent<T> {
     #[inline]
-    pub(super) fn widen(&mut self, bounds: (T, T)) {
-        self.page = Some(widened(self.page, bounds));
+    pub(super) fn widen(&mut self, limits: Limits<T>) {
+        self.page = self.page.and(limits);
     }
 
     /// Ends a page and returns its bounds.
     pub(super) fn take_page(&mut self) -> Option<(T, T)> {
-        let page = self.page.take()?;
+        let page = std::mem::take(&mut self.page);
+        self.all = self.all.and(page);
+        let page = page.told()?;
         self.falls |= self.last.is_some_and(|(least, most)| page.0 < least || page.1 < most);
         self.last = Some(page);
-        self.all = Some(widened(self.all, page));
         Some(page)
     }
 
     /// Ends a row group and returns its bounds, and whether those of its pages only rise.
     pub(super) fn take_all(&mut self) -> (Option<(T, T)>, bool) {
         let ended = std::mem::take(self);
-        (ended.all, !ended.falls)
-    }
-}
-
-fn widened<T: Copy + PartialOrd>(bounds: Option<(T, T)>, (least, most): (T, T)) -> (T, T) {
-    match bounds {
-        Some((lesser, greater)) => (
-            if least < lesser { least } else { lesser },
-            if most > greater { most } else { greater },
-        ),
-        None => (least, most),
+        (ended.all.told(), !ended.falls)
     }
 }
 

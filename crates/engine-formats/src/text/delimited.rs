@@ -3,11 +3,12 @@
 //! Source: Apache Hive, classes LazySerDeParameters and LazyUtils.
 
 use arrow::array::RecordBatch;
-use memchr::memmem;
+use arrow::datatypes::{DataType, Schema};
 
 use super::cells::Cells;
-use super::{Delimiter, Row};
+use super::{Charset, Delimiter, Row};
 use crate::FormatError;
+use crate::column::Signs;
 
 /// The SerDe's properties.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +18,13 @@ pub struct Delimited {
     pub key: Delimiter,
     /// What takes the meaning from the sign behind it.
     pub escape: Option<Delimiter>,
-    /// What stands for NULL.
+    /// What stands for NULL (`serialization.null.format`).
     pub null: String,
+    /// Whether the last column takes what is left of a line, delimiters and all, and the last member of a structure
+    /// likewise (`serialization.last.column.takes.rest`).
+    pub last_takes_rest: bool,
+    /// What lines are written in (`serialization.encoding`), if that is not UTF-8.
+    pub charset: Option<Charset>,
 }
 
 impl Default for Delimited {
@@ -30,94 +36,85 @@ impl Default for Delimited {
             key: 3_u8.into(),
             escape: None,
             null: "\\N".to_owned(),
+            last_takes_rest: false,
+            charset: None,
         }
     }
 }
 
 /// Deeper levels have delimiters that cannot be chosen.
 const DEEPER: [&[u8]; 5] = [&[4], &[5], &[6], &[7], &[8]];
+/// How many levels there are below the fields'.
+const NESTED_LEVELS: usize = 2 + DEEPER.len();
 
 impl Delimited {
     /// What stands between the parts of a value, level by level.
-    fn nested(&self, utf8: bool) -> [&[u8]; 7] {
+    fn nested(&self, utf8: bool) -> [&[u8]; NESTED_LEVELS] {
         let [fourth, fifth, sixth, seventh, eighth] = DEEPER;
         let (item, key) = (self.item.bytes(utf8), self.key.bytes(utf8));
         [item, key, fourth, fifth, sixth, seventh, eighth]
     }
 
+    /// Columns whose types nest deeper than there are delimiters are refused as [`FormatError::Schema`].
+    pub(super) fn check(&self, record: &Schema) -> Result<(), FormatError> {
+        let deep = record
+            .fields()
+            .iter()
+            .find(|field| depth(field.data_type()) > NESTED_LEVELS);
+        deep.map_or(Ok(()), |field| {
+            let name = field.name();
+            let levels = 1 + NESTED_LEVELS;
+            Err(FormatError::Schema(format!(
+                "column {name} nests deeper than the {levels} levels that have delimiters"
+            )))
+        })
+    }
+
     /// What is not of its column's type is NULL, as the SerDe has it.
     pub(super) fn read(&self, record: &[u8], row: &mut Row<'_>) {
+        if let Some(charset) = &self.charset {
+            return self.read_fields(charset.decode(record).as_bytes(), true, row);
+        }
         // Most delimiters are the same in every line, which then need not be looked at beforehand.
         let mut delimiters = [&self.field, &self.item, &self.key].into_iter().chain(&self.escape);
         let utf8 = delimiters.all(Delimiter::is_plain) || std::str::from_utf8(record).is_ok();
-        let (separator, nested) = (self.field.bytes(utf8), self.nested(utf8));
-        let escape = self.escape.as_ref().map(|escape| escape.bytes(utf8));
+        self.read_fields(record, utf8, row);
+    }
+
+    fn read_fields(&self, record: &[u8], utf8: bool, row: &mut Row<'_>) {
+        let separator = self.field.bytes(utf8);
+        let signs = Signs {
+            separators: &self.nested(utf8),
+            escape: self.escape.as_ref().map(|escape| escape.bytes(utf8)),
+            null: self.null.as_bytes(),
+            last_takes_rest: self.last_takes_rest,
+        };
         let mut rest = record;
         for place in 0..row.places() {
-            let end = field_end(rest, separator, escape);
-            let field = &rest[..end];
+            let whole = self.last_takes_rest && place + 1 == row.places();
+            let end = if whole { None } else { signs.find(rest, separator) };
             if let Some(column) = row.column(place) {
-                let unescaped;
-                let field = match escape {
-                    Some(escape) if memmem::find(field, escape).is_some() => {
-                        unescaped = unescape(field, escape);
-                        unescaped.as_slice()
-                    }
-                    _ => field,
-                };
-                let before = column.rows();
-                if column.append_delimited(field, &nested, &self.null).is_err() {
-                    column.truncate(before);
-                    column.append_null();
-                }
+                column.append_delimited(&rest[..end.unwrap_or(rest.len())], signs);
             }
-            if end == rest.len() {
-                return;
+            match end {
+                Some(end) => rest = &rest[end + separator.len()..],
+                None => return,
             }
-            rest = &rest[end + separator.len()..];
         }
     }
 }
 
-fn field_end(text: &[u8], separator: &[u8], escape: Option<&[u8]>) -> usize {
-    let Some(escape) = escape else {
-        return memmem::find(text, separator).unwrap_or(text.len());
-    };
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        if rest.starts_with(escape) {
-            at += escape.len() + 1;
-        } else if rest.starts_with(separator) {
-            return at;
-        } else {
-            at += 1;
-        }
+/// How many levels of delimiters a value takes.
+fn depth(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::List(item) => 1 + depth(item.data_type()),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) => 2 + pair.iter().map(|part| depth(part.data_type())).max().unwrap_or(0),
+            _ => 2,
+        },
+        DataType::Struct(fields) => 1 + fields.iter().map(|field| depth(field.data_type())).max().unwrap_or(0),
+        _ => 0,
     }
-    text.len()
-}
-
-/// Takes the escapes out. Line ends are written as letters behind the escape.
-fn unescape(field: &[u8], escape: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((byte, after)) = rest.split_first() {
-        match rest.strip_prefix(escape).and_then(<[u8]>::split_first) {
-            Some((escaped, after)) => {
-                plain.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    other => *other,
-                });
-                rest = after;
-            }
-            None => {
-                plain.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    plain
 }
 
 /// The batch's rows as lines, as the SerDe writes them. Without an escape, texts that hold a delimiter or a line end
@@ -150,7 +147,7 @@ pub fn write_delimited(batch: &RecordBatch, format: &Delimited) -> Result<Vec<u8
 }
 
 struct Writer<'f> {
-    nested: [&'f [u8]; 7],
+    nested: [&'f [u8]; NESTED_LEVELS],
     escapes: Escapes<'f>,
     null: &'f str,
 }

@@ -18,6 +18,14 @@ impl From<u8> for Delimiter {
     }
 }
 
+impl From<char> for Delimiter {
+    fn from(sign: char) -> Self {
+        let utf8 = sign.to_string().into_bytes();
+        let raw = u8::try_from(u32::from(sign)).map_or_else(|_| utf8.clone(), |code| vec![code]);
+        Self { utf8, raw }
+    }
+}
+
 impl Delimiter {
     /// A character, or the byte that a signed decimal number names, which is how Hive reads a SerDe's property
     /// (LazyUtils.getByte). Hive takes a character's code for a byte; in a line of UTF-8 the character is what is
@@ -26,21 +34,18 @@ impl Delimiter {
     pub fn of_hive(text: &str) -> Option<Self> {
         match text.parse::<i8>() {
             Ok(number) => Some(Self::from(number as u8)),
-            Err(_) => Self::of_char(text),
+            Err(_) => Self::first_char(text).map(Self::from),
         }
     }
 
     /// The first character, or the one that an escape names.
     #[must_use]
-    pub fn of_char(text: &str) -> Option<Self> {
-        let first = match text {
-            "\\t" => '\t',
-            "\\001" | "\\u0001" => '\u{1}',
-            other => other.chars().next()?,
-        };
-        let utf8 = first.to_string().into_bytes();
-        let raw = u8::try_from(u32::from(first)).map_or_else(|_| utf8.clone(), |code| vec![code]);
-        Some(Self { utf8, raw })
+    pub fn first_char(text: &str) -> Option<char> {
+        match text {
+            "\\t" => Some('\t'),
+            "\\001" | "\\u0001" => Some('\u{1}'),
+            other => other.chars().next(),
+        }
     }
 
     /// Whether it is the same in every line.
@@ -73,6 +78,6 @@ mod tests {
             assert_eq!((delimiter.bytes(true), delimiter.bytes(false)), (utf8, raw), "{text}");
         }
         assert_eq!(Delimiter::of_hive(""), None);
-        assert_eq!(Delimiter::of_char("9").map(|d| d.utf8), Some(b"9".to_vec()));
+        assert_eq!(Delimiter::first_char("9x"), Some('9'));
     }
 }

@@ -3,6 +3,7 @@
 //! Source: AWS Glue Developer Guide, "Writing custom classifiers"; Amazon Athena User Guide, "Grok SerDe".
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use engine_catalog::{Column, HiveType};
 
@@ -20,7 +21,7 @@ const UNWANTED: &str = "UNWANTED";
 /// Glue's GrokSerDe.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grok {
-    /// `input.format`: text with `%{PATTERN:column}` or `%{PATTERN:column:type}` in it.
+    /// `input.format`: text with `%{PATTERN:column}` or `%{PATTERN:column:type}` in it, which is looked for in records.
     pub pattern: String,
     /// `input.grokCustomPatterns`: lines of a name and its expression.
     pub custom_patterns: String,
@@ -32,6 +33,19 @@ pub(super) struct Expanded {
     pub(super) pattern: String,
     /// In the order of their groups.
     pub(super) captures: Vec<Capture>,
+}
+
+impl Expanded {
+    /// The columns that the pattern names, each once, in their order.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for capture in self.captures.iter().filter(|capture| capture.explicit) {
+            if names.iter().all(|name| !name.eq_ignore_ascii_case(&capture.name)) {
+                names.push(&capture.name);
+            }
+        }
+        names
+    }
 }
 
 /// A group of the expression and the column that it is.
@@ -58,7 +72,8 @@ impl Grok {
     }
 
     pub(super) fn expand(&self) -> Result<Expanded, FormatError> {
-        let mut patterns: HashMap<&str, &str> = BUILT_IN.iter().copied().collect();
+        let built_in = BUILT_IN.iter().map(|(name, expression)| (*name, (*expression).into()));
+        let mut patterns: HashMap<&str, Rc<str>> = built_in.collect();
         for line in self.custom_patterns.lines() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -67,7 +82,7 @@ impl Grok {
             let (name, expression) = line
                 .split_once(char::is_whitespace)
                 .ok_or_else(|| wrong(format!("the custom pattern {line} has no expression")))?;
-            patterns.insert(name, expression.trim_start());
+            patterns.insert(name, expression.trim_start().into());
         }
         let mut expansion = Expansion {
             patterns,
@@ -82,7 +97,7 @@ impl Grok {
 }
 
 struct Expansion<'p> {
-    patterns: HashMap<&'p str, &'p str>,
+    patterns: HashMap<&'p str, Rc<str>>,
     expanded: Expanded,
 }
 
@@ -107,17 +122,25 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    /// `PATTERN`, `PATTERN:column` or `PATTERN:column:type`; a semicolon may stand before the type as well.
+    /// `PATTERN`, `PATTERN:column` or `PATTERN:column:type`; a semicolon may stand before the type as well. Behind an
+    /// equals sign the expression itself may stand.
     fn put_reference(&mut self, reference: &str, depth: usize) -> Result<(), FormatError> {
+        let (reference, own) = match reference.split_once('=') {
+            Some((reference, own)) => (reference, Some(own)),
+            None => (reference, None),
+        };
         let mut parts = reference.split([':', ';']);
         let pattern = parts.next().unwrap_or_default();
         let column = parts.next();
         let unwanted = column == Some(UNWANTED);
         let data_type = parts.next().map_or(Ok(HiveType::String), data_type)?;
-        let expression = *self
-            .patterns
-            .get(pattern)
-            .ok_or_else(|| wrong(format!("there is no pattern {pattern}")))?;
+        let expression = match own {
+            Some(own) => own.into(),
+            None => {
+                let known = self.patterns.get(pattern).cloned();
+                known.ok_or_else(|| wrong(format!("there is no pattern {pattern}")))?
+            }
+        };
         let at = self.expanded.captures.len();
         if !unwanted && (column.is_some() || depth == 0) {
             let group = format!("g{at}");
@@ -131,7 +154,7 @@ impl Expansion<'_> {
         } else {
             self.expanded.pattern.push_str("(?:");
         }
-        self.put(expression, depth + 1)?;
+        self.put(&expression, depth + 1)?;
         self.expanded.pattern.push(')');
         // A pattern of the first level that names nothing is a column itself.
         if column.is_none() && depth == 0 {

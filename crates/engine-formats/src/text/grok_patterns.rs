@@ -1,4 +1,5 @@
-//! The patterns that Grok has by itself: those whose names AWS Glue documents as built in.
+//! The patterns that Grok has by itself: those whose names AWS Glue documents as built in, and those of version 1.4.2 of
+//! Logstash, to which Athena's user guide points.
 
 /// Names and expressions, in which other names may stand.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
@@ -101,6 +102,8 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("TIME", r"(?<![0-9])%{HOUR}:%{MINUTE}:%{SECOND}(?![0-9])"),
     ("DATE_US", r"%{MONTHNUM}[/-]%{MONTHDAY}[/-]%{YEAR}"),
     ("DATE_EU", r"%{MONTHDAY}[./-]%{MONTHNUM}[./-]%{YEAR}"),
+    ("DATE", r"%{DATE_US}|%{DATE_EU}"),
+    ("DATESTAMP", r"%{DATE}[- ]%{TIME}"),
     ("DATESTAMP_US", r"%{DATE_US}[- ]%{TIME}"),
     ("DATESTAMP_EU", r"%{DATE_EU}[- ]%{TIME}"),
     ("ISO8601_TIMEZONE", r"Z|[+-]%{HOUR}:?%{MINUTE}"),

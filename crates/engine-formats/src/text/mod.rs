@@ -1,10 +1,12 @@
 //! Records of one line of text each: to Arrow batches, one bad record at a time, and back.
 
 mod cells;
+mod charset;
 mod delimited;
 mod delimiter;
 mod grok;
 mod grok_patterns;
+mod java;
 mod json_lines;
 mod matched;
 mod quoted;
@@ -13,9 +15,10 @@ mod tests;
 
 use std::borrow::Cow;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
+pub use self::charset::Charset;
 pub use self::delimited::{Delimited, write_delimited};
 pub use self::delimiter::Delimiter;
 pub use self::grok::Grok;
@@ -23,7 +26,11 @@ pub use self::json_lines::{JsonLines, write_json_lines};
 use self::matched::Matcher;
 pub use self::matched::{Regex, Unmatched};
 pub use self::quoted::{Quoted, write_quoted};
-use crate::{ColumnBuilder, FormatError, Refusal, Rejected};
+use crate::decoding::{push_each, take_batch};
+use crate::{ColumnBuilder, FormatError, Mismatch, Refusal, Rejected};
+
+/// So much of a value stands in a message.
+const SHOWN_CHARS_MAX: usize = 200;
 
 /// How the columns stand in a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +65,7 @@ enum Prepared {
 
 impl TextDecoder {
     /// For records of all the schema's columns. Its types must be those that [`ColumnBuilder`] takes. A pattern that is
-    /// none is refused as [`FormatError::Pattern`].
+    /// none is refused as [`FormatError::Pattern`], and types that nest too deep as [`FormatError::Schema`].
     pub fn new(format: TextFormat, schema: SchemaRef) -> Result<Self, FormatError> {
         let record = schema.clone();
         Self::projected(format, schema, &record)
@@ -67,7 +74,10 @@ impl TextDecoder {
     /// For the columns of `schema` out of the records' own, `record`.
     pub fn projected(format: TextFormat, schema: SchemaRef, record: &Schema) -> Result<Self, FormatError> {
         let format = match format {
-            TextFormat::Delimited(delimited) => Prepared::Delimited(delimited),
+            TextFormat::Delimited(delimited) => {
+                delimited.check(record)?;
+                Prepared::Delimited(delimited)
+            }
             TextFormat::Quoted(quoted) => Prepared::Quoted(quoted),
             TextFormat::Regex(regex) => Prepared::Matched(Matcher::of_regex(&regex, record)?),
             TextFormat::Grok(grok) => Prepared::Matched(Matcher::of_grok(&grok, record)?),
@@ -121,24 +131,12 @@ impl TextDecoder {
 
     /// The rows so far as a batch; the decoder is empty afterwards.
     pub fn finish(&mut self) -> Result<RecordBatch, FormatError> {
-        let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options);
-        batch.map_err(|error| FormatError::Encode(error.to_string()))
+        take_batch(&self.schema, &mut self.columns, std::mem::take(&mut self.rows))
     }
 
     /// The good ones of the records as a batch, in order, and the others with their reasons.
     pub fn decode(&mut self, records: &[&[u8]]) -> Result<(RecordBatch, Vec<Rejected>), FormatError> {
-        let mut rejected = Vec::new();
-        for (index, record) in records.iter().enumerate() {
-            if let Err(Refusal { malformed, message }) = self.push(record) {
-                rejected.push(Rejected {
-                    index,
-                    malformed,
-                    message,
-                });
-            }
-        }
+        let rejected = push_each(records, |record| self.push(record));
         Ok((self.finish()?, rejected))
     }
 }
@@ -162,16 +160,37 @@ impl Row<'_> {
         self.columns.get_mut(column)
     }
 
-    fn append_text(&mut self, place: usize, text: &str) -> Result<(), Refusal> {
-        let appended = self.column(place).map_or(Ok(()), |column| column.append_text(text));
-        appended.map_err(|_| {
-            let column = self.by_place.get(place).copied().flatten().unwrap_or_default();
+    /// Appends `text` as `append` does. Where it cannot, the column has no value, and the refusal says so.
+    fn append(
+        &mut self,
+        place: usize,
+        text: &str,
+        append: impl FnOnce(&mut ColumnBuilder) -> Result<(), Mismatch>,
+    ) -> Result<(), Refusal> {
+        let Some(column) = self.by_place.get(place).copied().flatten() else {
+            return Ok(());
+        };
+        let Some(builder) = self.columns.get_mut(column) else {
+            return Ok(());
+        };
+        append(builder).map_err(|_| {
             let name = self.schema.field(column).name();
+            let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
             Refusal {
                 malformed: false,
-                message: format!("Error parsing field value '{text}' for field {place} ({name})"),
+                message: format!("Error parsing field value '{shown}' for field {place} ({name})"),
             }
         })
+    }
+}
+
+/// Appends a value as Java's classes read it, which take no blanks around whole numbers.
+fn append_value(column: &mut ColumnBuilder, text: &str) -> Result<(), Mismatch> {
+    match column {
+        ColumnBuilder::Int8(_) | ColumnBuilder::Int16(_) | ColumnBuilder::Int32(_) | ColumnBuilder::Int64(_) => {
+            column.append_integer(text)
+        }
+        other => other.append_text(text),
     }
 }
 

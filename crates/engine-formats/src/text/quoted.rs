@@ -3,87 +3,143 @@
 //! Source: Apache Hive, class OpenCSVSerde, and opencsv 2.3.
 
 use arrow::array::RecordBatch;
+use memchr::memchr2;
 
 use super::cells::Cells;
-use super::{Delimiter, Row, text};
-use crate::{FormatError, Refusal};
+use super::{Row, Unmatched, append_value, text};
+use crate::{ColumnBuilder, FormatError, Mismatch, Refusal};
 
 /// The SerDe's properties.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quoted {
-    pub separator: Delimiter,
-    pub quote: Delimiter,
-    /// What takes the meaning from a quote behind it. A doubled quote is one also without it.
-    pub escape: Delimiter,
+    pub separator: char,
+    pub quote: char,
+    /// What takes the meaning from a quote or an escape behind it. A doubled quote is one also without it.
+    pub escape: char,
+    /// Whether dates are days, and timestamps milliseconds, since 1970, which is how Athena reads them.
+    pub unix_times: bool,
+    /// What becomes of a value that is not of its column's type.
+    pub invalid: Unmatched,
 }
 
 impl Default for Quoted {
-    /// The SerDe's own: a comma, double quotes and a backslash.
+    /// A comma, double quotes and a backslash, with which the SerDe reads; values that are wrong are refused.
     fn default() -> Self {
         Self {
-            separator: b','.into(),
-            quote: b'"'.into(),
-            escape: b'\\'.into(),
+            separator: ',',
+            quote: '"',
+            escape: '\\',
+            unix_times: false,
+            invalid: Unmatched::Refuse,
         }
     }
 }
 
 impl Quoted {
-    /// The three signs in text that is UTF-8, as which the SerDe reads lines.
-    fn signs(&self) -> [&[u8]; 3] {
-        [&self.separator, &self.quote, &self.escape].map(|sign| sign.bytes(true))
+    /// A line without any sign has no field at all. Quotes that do not end take the rest of the line with them: the
+    /// fields from there on are NULL, as values cannot go over the end of a line (Amazon Athena User Guide, "Open CSV
+    /// SerDe for processing CSV").
+    pub(super) fn read(&self, record: &[u8], row: &mut Row<'_>) -> Result<(), Refusal> {
+        if record.is_empty() {
+            return Ok(());
+        }
+        let ascii = |sign: char| u8::try_from(sign).ok().filter(u8::is_ascii);
+        if let (Some(separator), Some(quote), Some(escape)) =
+            (ascii(self.separator), ascii(self.quote), ascii(self.escape))
+            && memchr2(quote, escape, record).is_none()
+        {
+            let fields = record.split(|byte| *byte == separator).take(row.places());
+            return fields
+                .enumerate()
+                .try_for_each(|(place, field)| self.append(place, &text(field), row));
+        }
+        self.read_quoted(&text(record), row)
     }
 
-    pub(super) fn read(&self, record: &[u8], row: &mut Row<'_>) -> Result<(), Refusal> {
-        let record = text(record);
-        let mut rest = record.as_bytes();
-        let mut field = Vec::new();
-        for place in 0..row.places() {
-            field.clear();
-            let (more, after) = read_field(rest, &mut field, self.signs());
-            rest = after;
-            row.append_text(place, &text(&field))?;
-            if !more {
-                break;
+    /// What opencsv's CSVParser makes of quotes and escapes, wherever they stand.
+    fn read_quoted(&self, record: &str, row: &mut Row<'_>) -> Result<(), Refusal> {
+        let mut field = String::new();
+        let (mut in_quotes, mut in_field) = (false, false);
+        let mut place = 0;
+        let mut before = None;
+        // In the units that Java counts in.
+        let mut position = 0;
+        let mut chars = record.chars().peekable();
+        while let Some(sign) = chars.next() {
+            let next = chars.peek().copied();
+            let is_open = in_quotes || in_field;
+            let mut skipped = None;
+            if sign == self.escape {
+                // Before anything else it is dropped.
+                if let Some(escaped) = next.filter(|next| is_open && (*next == self.quote || *next == self.escape)) {
+                    field.push(escaped);
+                    skipped = chars.next();
+                }
+            } else if sign == self.quote {
+                if is_open && next == Some(self.quote) {
+                    field.push(self.quote);
+                    skipped = chars.next();
+                } else {
+                    // A quote within a value is kept, except at the very beginning of a line.
+                    let within = before != Some(self.separator) && next.is_some_and(|next| next != self.separator);
+                    if position > 2 && within {
+                        if !field.is_empty() && field.chars().all(char::is_whitespace) {
+                            field.clear();
+                        } else {
+                            field.push(self.quote);
+                        }
+                    }
+                    in_quotes = !in_quotes;
+                }
+                in_field = !in_field;
+            } else if sign == self.separator && !in_quotes {
+                self.append(place, &field, row)?;
+                field.clear();
+                in_field = false;
+                place += 1;
+                if place == row.places() {
+                    return Ok(());
+                }
+            } else {
+                field.push(sign);
+                in_field = true;
             }
+            position += sign.len_utf16() + skipped.map_or(0, char::len_utf16);
+            before = skipped.or(Some(sign));
         }
-        Ok(())
+        if in_quotes {
+            Ok(())
+        } else {
+            self.append(place, &field, row)
+        }
+    }
+
+    fn append(&self, place: usize, text: &str, row: &mut Row<'_>) -> Result<(), Refusal> {
+        let appended = row.append(place, text, |column| {
+            if self.unix_times {
+                append_unix(column, text)
+            } else {
+                append_value(column, text)
+            }
+        });
+        match self.invalid {
+            Unmatched::Refuse => appended,
+            Unmatched::Null => Ok(()),
+        }
     }
 }
 
-/// One field: quotes may stand anywhere, a doubled quote within quotes is one quote. Returns whether a separator
-/// followed, and what is behind it.
-fn read_field<'l>(text: &'l [u8], field: &mut Vec<u8>, signs: [&[u8]; 3]) -> (bool, &'l [u8]) {
-    let [separator, quote, escape] = signs;
-    let mut quoted = false;
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let escaped = rest
-            .strip_prefix(escape)
-            .filter(|next| quoted && (next.starts_with(quote) || next.starts_with(escape)));
-        if let Some(next) = escaped {
-            let sign = if next.starts_with(quote) { quote } else { escape };
-            field.extend_from_slice(sign);
-            rest = &next[sign.len()..];
-        } else if let Some(next) = rest.strip_prefix(quote) {
-            match next.strip_prefix(quote).filter(|_| quoted) {
-                Some(next) => {
-                    field.extend_from_slice(quote);
-                    rest = next;
-                }
-                None => {
-                    quoted = !quoted;
-                    rest = next;
-                }
-            }
-        } else if let Some(next) = rest.strip_prefix(separator).filter(|_| !quoted) {
-            return (true, next);
-        } else {
-            field.push(*byte);
-            rest = after;
+/// Days and milliseconds since 1970 in columns of dates and timestamps.
+fn append_unix(column: &mut ColumnBuilder, text: &str) -> Result<(), Mismatch> {
+    match column {
+        ColumnBuilder::Date(days) => days.push(text.parse().map_err(|_| Mismatch)?),
+        ColumnBuilder::Timestamp(micros) => {
+            let millis: i64 = text.parse().map_err(|_| Mismatch)?;
+            micros.push(millis.checked_mul(1_000).ok_or(Mismatch)?);
         }
+        other => return append_value(other, text),
     }
-    (false, &[])
+    Ok(())
 }
 
 /// The batch's rows as lines, every value in quotes as the SerDe writes them; NULL is nothing at all. Where the escape
@@ -97,31 +153,28 @@ pub fn write_quoted(batch: &RecordBatch, format: &Quoted) -> Result<Vec<u8>, For
             "column {name} is nested, which CSV cannot hold"
         )));
     }
-    let [separator, quote, escape] = format.signs();
-    let mut out = Vec::new();
+    let mut out = String::new();
     let mut value = String::new();
     for row in 0..batch.num_rows() {
         for (at, column) in columns.iter().enumerate() {
             if at > 0 {
-                out.extend_from_slice(separator);
+                out.push(format.separator);
             }
             if column.is_null(row) {
                 continue;
             }
             value.clear();
             column.put_text(row, &mut value)?;
-            out.extend_from_slice(quote);
-            let mut rest = value.as_bytes();
-            while let Some((byte, after)) = rest.split_first() {
-                if rest.starts_with(quote) || rest.starts_with(escape) {
-                    out.extend_from_slice(escape);
+            out.push(format.quote);
+            for sign in value.chars() {
+                if sign == format.quote || sign == format.escape {
+                    out.push(format.escape);
                 }
-                out.push(*byte);
-                rest = after;
+                out.push(sign);
             }
-            out.extend_from_slice(quote);
+            out.push(format.quote);
         }
-        out.push(b'\n');
+        out.push('\n');
     }
-    Ok(out)
+    Ok(out.into_bytes())
 }

@@ -53,23 +53,256 @@ fn fields_between_delimiters() {
     check(TextFormat::Delimited(escaped), &columns, &records, &expect, &[]);
 }
 
+/// Nothing is known to be escaped until it is: NULL, items and keys are looked for in the text as it stands.
 #[test]
-fn fields_in_quotes() {
-    let columns = [("a", "string"), ("n", "int"), ("b", "string")];
+fn escapes_within_values() {
+    let format = Delimited {
+        field: b','.into(),
+        item: b'|'.into(),
+        key: b':'.into(),
+        escape: Some(b'\\'.into()),
+        ..Delimited::default()
+    };
+    let columns = [
+        ("a", "string"),
+        ("l", "array<string>"),
+        ("m", "map<string,string>"),
+        ("s", "struct<x:string,y:array<string>>"),
+    ];
     let records = [
-        r#""x,""y""",1,z"#,
-        r#"a,no number,b"#,
-        r#""back\\slash \" quote",2,"end"#,
-        r"plain \ stays,3,",
-        "4,4",
+        r"\N,x\|y|\N|z,k\:1:v\|w|k2:\N,p\|q|r",
+        "\\\\N,,,",
+        // The fourth sign separates what is nested deeper.
+        "a\\,b,l\\,m,k:v\\,w,x|y\\:1:2",
     ];
     let expect = [
-        r#"{"a":"x,\"y\"","n":1,"b":"z"}"#,
-        r#"{"a":"back\\slash \" quote","n":2,"b":"end"}"#,
-        r#"{"a":"plain \\ stays","n":3,"b":""}"#,
-        r#"{"a":"4","n":4}"#,
+        r#"{"l":["x|y",null,"z"],"m":{"k:1":"v|w","k2":null},"s":{"x":"p|q","y":["r"]}}"#,
+        r#"{"a":"\\N","l":[],"m":{},"s":{"x":""}}"#,
+        r#"{"a":"a,b","l":["l,m"],"m":{"k":"v,w"},"s":{"x":"x","y":["y:1","2"]}}"#,
     ];
-    check(TextFormat::Quoted(Quoted::default()), &columns, &records, &expect, &[1]);
+    check(TextFormat::Delimited(format), &columns, &records, &expect, &[]);
+}
+
+#[test]
+fn the_last_field_takes_the_rest() {
+    let format = Delimited {
+        field: b','.into(),
+        item: b'|'.into(),
+        last_takes_rest: true,
+        ..Delimited::default()
+    };
+    let columns = [("a", "string"), ("s", "struct<x:string,y:string>"), ("b", "string")];
+    let records = ["a,x|y|z,b,c,", "a,x"];
+    let expect = [
+        r#"{"a":"a","s":{"x":"x","y":"y|z"},"b":"b,c,"}"#,
+        r#"{"a":"a","s":{"x":"x"}}"#,
+    ];
+    check(TextFormat::Delimited(format), &columns, &records, &expect, &[]);
+}
+
+#[test]
+fn lines_in_other_character_sets() {
+    let format = |charset| Delimited {
+        field: '|'.into(),
+        charset: Charset::named(charset),
+        ..Delimited::default()
+    };
+    let read = |charset, record: &[u8]| {
+        let mut decoder = TextDecoder::new(
+            TextFormat::Delimited(format(charset)),
+            schema(&[("a", "string"), ("b", "string")]),
+        )
+        .expect("a decoder");
+        let (batch, _) = decoder.decode(&[record]).expect("decodes");
+        String::from_utf8(write_json_lines(&batch, JsonLines::default()).expect("writes")).expect("text")
+    };
+    assert_eq!(
+        read("ISO-8859-1", b"Stra\xdfe|\xfc"),
+        "{\"a\":\"Straße\",\"b\":\"ü\"}\n"
+    );
+    // The second byte of a character may be the one of a bar.
+    assert_eq!(read("SJIS", b"\x83\x7c|x"), "{\"a\":\"ポ\",\"b\":\"x\"}\n");
+}
+
+/// What Hive's LazySimpleSerDe makes of a text in a column, by the tests that Trino runs it in (TestSimpleFormat).
+#[test]
+fn values_as_hive_reads_them() {
+    for (hive, text, value) in [
+        ("bigint", "9223372036854775807.999", "9223372036854775807"),
+        ("bigint", "+00009223372036854775807", "9223372036854775807"),
+        ("bigint", "-9223372036854775808", "-9223372036854775808"),
+        ("bigint", "9223372036854775808", "null"),
+        ("int", "1.56", "1"),
+        ("int", "-.123", "0"),
+        ("int", "1.2345e2", "null"),
+        ("int", "-", "null"),
+        ("int", "", "null"),
+        ("int", " 1", "null"),
+        ("int", "\"1\"", "null"),
+        ("smallint", "32768", "null"),
+        ("tinyint", "127.9", "127"),
+        ("double", "1.5645e33", "1.5645e33"),
+        ("double", "NaN", "\"NaN\""),
+        ("double", "+Infinity", "\"Infinity\""),
+        ("double", "-Infinity", "\"-Infinity\""),
+        ("double", "+Inf", "null"),
+        ("double", "nan", "null"),
+        ("float", "infinity", "null"),
+        ("decimal(4,2)", "10.005", "10.01"),
+        ("decimal(4,2)", "99.999", "null"),
+        ("decimal(18,2)", "1.2345e2", "123.45"),
+        ("boolean", "tRuE", "true"),
+        ("boolean", "t", "null"),
+        ("boolean", "1", "null"),
+        ("date", "1986-01-01 anything is allowed here", "\"1986-01-01\""),
+        ("date", "1", "null"),
+        (
+            "timestamp",
+            "2020-05-10 12:34:56.123456",
+            "\"2020-05-10 12:34:56.123456\"",
+        ),
+        ("timestamp", "2020-05-10T12:34:56.1234", "\"2020-05-10 12:34:56.1234\""),
+        ("timestamp", "1", "null"),
+        ("timestamp", "1.5645e300", "null"),
+        ("binary", "dmFsdWU=", "\"dmFsdWU=\""),
+        ("binary", "$value", "\"JHZhbHVl\""),
+        ("binary", "_-8", "\"/+8=\""),
+        ("map<string,bigint>", "keyOnly", "{\"keyOnly\":null}"),
+        (
+            "map<int,string>",
+            "1\u{3}a\u{2}x\u{3}b\u{2}3\u{3}\\N",
+            "{\"1\":\"a\",\"3\":null}",
+        ),
+        (
+            "struct<a:bigint,b:string,c:double>",
+            "1\u{2}a\u{2}2\u{2}more",
+            "{\"a\":1,\"b\":\"a\",\"c\":2.0}",
+        ),
+        ("struct<a:bigint,b:string>", "", "{\"a\":null,\"b\":null}"),
+        ("array<array<int>>", "1\u{3}2\u{2}3", "[[1,2],[3]]"),
+    ] {
+        let format = TextFormat::Delimited(Delimited::default());
+        let mut decoder = TextDecoder::new(format, schema(&[("v", hive)])).expect("a decoder");
+        let (batch, _) = decoder.decode(&[text.as_bytes()]).expect("decodes");
+        let line = write_json_lines(&batch, JsonLines { nulls: true }).expect("writes");
+        assert_eq!(
+            String::from_utf8(line).expect("text"),
+            format!("{{\"v\":{value}}}\n"),
+            "{hive} {text:?}"
+        );
+    }
+}
+
+#[test]
+fn types_may_nest_as_deep_as_there_are_delimiters() {
+    let nested = |levels: usize| format!("{}int{}", "array<".repeat(levels), ">".repeat(levels));
+    let decoder = |levels| {
+        let format = TextFormat::Delimited(Delimited::default());
+        TextDecoder::new(format, schema(&[("a", &nested(levels))]))
+    };
+    let mut deepest = decoder(7).expect("a decoder");
+    let (batch, _) = deepest.decode(&[b"1\x082\x073"]).expect("decodes");
+    let line = write_json_lines(&batch, JsonLines::default()).expect("writes");
+    assert_eq!(line, b"{\"a\":[[[[[[[1,2],[3]]]]]]]}\n");
+    assert!(matches!(decoder(8), Err(FormatError::Schema(_))));
+}
+
+/// What Hive's OpenCSVSerde makes of lines, by the tests that Trino runs it in (TestCsvFormat).
+#[test]
+fn fields_in_quotes() {
+    for (line, values) in [
+        ("", "null null null"),
+        (" ", r#"" " null null"#),
+        ("a,b,c", r#""a" "b" "c""#),
+        ("a,b", r#""a" "b" null"#),
+        ("a,,", r#""a" "" """#),
+        ("  a  ,b,  c", r#""  a  " "b" "  c""#),
+        (r#""a","b","c""#, r#""a" "b" "c""#),
+        (r#""a\"a","b\,b","c\\c""#, r#""a\"a" "b,b" "c\\c""#),
+        (r#""a\xa","b\yb","c\zc""#, r#""axa" "byb" "czc""#),
+        (r#""a""a",b,c"#, r#""a\"a" "b" "c""#),
+        (r#""a,a",b,c"#, r#""a,a" "b" "c""#),
+        (r#""a,b,c"#, "null null null"),
+        (r#"a,b,"c"#, r#""a" "b" null"#),
+        (r#"a,b,c,anything can go here , " \"#, r#""a" "b" "c""#),
+        (r#"a\"a,b\\b,c"#, r#""a\"a" "b\\b" "c""#),
+        (r"a\,a,b,c", r#""a" "a" "b""#),
+        (r#"12x"a"x,x"b"x,x"c"x"#, r#""12x\"a\"x" "x\"b\"x" "x\"c\"x""#),
+        (r#"12x"a",x"b",x"c""#, r#""12x\"a" "x\"b" "x\"c""#),
+        (r#"12x"ax,x"bx,x"cx"#, r#""12x\"ax,x\"bx" null null"#),
+        (r#" "a",  "b",  "c""#, r#"" a" "b" "c""#),
+        (r#"  "a",  "b",  "c""#, r#""  a" "b" "c""#),
+        (r#"   "a",  "b",  "c""#, r#""a" "b" "c""#),
+        (r#""a"  ,  "b"  ,  "c"  "#, r#""a  " "b\"  " "c\"  ""#),
+    ] {
+        let signs = |text: &str| text.replace(',', "→").replace('"', "|").replace('\\', "~");
+        let other = Quoted {
+            separator: '→',
+            quote: '|',
+            escape: '~',
+            ..Quoted::default()
+        };
+        for (format, line, values) in [
+            (Quoted::default(), line.to_owned(), values.to_owned()),
+            (
+                other,
+                signs(line),
+                values.replace("\\\\", "~").replace("\\\"", "|").replace(',', "→"),
+            ),
+        ] {
+            let columns = schema(&[("a", "string"), ("b", "string"), ("c", "string")]);
+            let mut decoder = TextDecoder::new(TextFormat::Quoted(format), columns).expect("a decoder");
+            let (batch, rejected) = decoder.decode(&[line.as_bytes()]).expect("decodes");
+            assert!(rejected.is_empty());
+            let found = write_json_lines(&batch, JsonLines { nulls: true }).expect("writes");
+            let found = String::from_utf8(found).expect("text");
+            let found = found.trim_end().replacen("{\"a\":", "", 1).replacen(",\"b\":", " ", 1);
+            let found = found.replacen(",\"c\":", " ", 1).strip_suffix('}').map(str::to_owned);
+            assert_eq!(found.as_deref(), Some(values.as_str()), "{line:?}");
+        }
+    }
+}
+
+/// Amazon Athena User Guide, "Open CSV SerDe for processing CSV".
+#[test]
+fn fields_in_quotes_of_other_types() {
+    let columns = [("t", "timestamp"), ("d", "date"), ("n", "int"), ("b", "boolean")];
+    let records = [
+        r#""1579146280000","18276","1","true""#,
+        "-1,-1,2,FALSE",
+        "2020-01-15 12:00:00,1,1,true",
+        "1,2020-01-15,1,true",
+        "1,1,,true",
+        "1,1, 1,true",
+        "9223372036854775807,1,1,true",
+    ];
+    let expect = [
+        r#"{"t":"2020-01-16 03:44:40","d":"2020-01-15","n":1,"b":true}"#,
+        r#"{"t":"1969-12-31 23:59:59.999","d":"1969-12-31","n":2,"b":false}"#,
+    ];
+    let athenas = Quoted {
+        unix_times: true,
+        ..Quoted::default()
+    };
+    check(
+        TextFormat::Quoted(athenas.clone()),
+        &columns,
+        &records,
+        &expect,
+        &[2, 3, 4, 5, 6],
+    );
+    let lenient = Quoted {
+        invalid: Unmatched::Null,
+        ..athenas
+    };
+    let nulls = [
+        r#"{"d":"1970-01-02","n":1,"b":true}"#,
+        r#"{"t":"1970-01-01 00:00:00.001","n":1,"b":true}"#,
+        r#"{"t":"1970-01-01 00:00:00.001","d":"1970-01-02","b":true}"#,
+        r#"{"t":"1970-01-01 00:00:00.001","d":"1970-01-02","b":true}"#,
+        r#"{"d":"1970-01-02","n":1,"b":true}"#,
+    ];
+    check(TextFormat::Quoted(lenient), &columns, &records[2..], &nulls, &[]);
 }
 
 /// The example of Hive's documentation for a log of Apache's server.
@@ -103,6 +336,18 @@ fn groups_of_an_expression() {
     };
     check(regex(Unmatched::Null), &columns, &records, &[first, "{}", last], &[]);
     check(regex(Unmatched::Refuse), &columns, &records, &[first], &[1, 2]);
+    let columns = [("b", "boolean"), ("n", "int")];
+    let flags = |unmatched| {
+        TextFormat::Regex(Regex {
+            pattern: "([^,]*),([^,]*),?".to_owned(),
+            case_insensitive: false,
+            unmatched,
+        })
+    };
+    let records = ["tRuE,1", "yes,+2,", "1, 3", ",4,5"];
+    let nulls = [r#"{"b":true,"n":1}"#, r#"{"b":false,"n":2}"#, r#"{"b":false}"#, "{}"];
+    check(flags(Unmatched::Null), &columns, &records, &nulls, &[]);
+    check(flags(Unmatched::Refuse), &columns, &records, &nulls[..1], &[1, 2, 3]);
 }
 
 #[test]
@@ -126,10 +371,27 @@ fn expressions_as_java_has_them() {
         assert!(decoder.push(format!("{record}!").as_bytes()).is_err(), "{pattern}");
         assert_eq!(decoder.rows(), 1);
     }
-    // One that would take for ever.
-    let endless = TextFormat::Regex(regex(r"((a*)*)*\2b", false));
-    let mut decoder = TextDecoder::new(endless, schema(&columns)).expect("a decoder");
-    assert!(decoder.push("a".repeat(40).as_bytes()).is_err());
+    // One that would take for ever is refused even where others become NULL.
+    let endless = Regex {
+        unmatched: Unmatched::Null,
+        ..regex(r"((a*)*)*\2b", false)
+    };
+    let mut decoder = TextDecoder::new(TextFormat::Regex(endless), schema(&columns)).expect("a decoder");
+    let refusal = decoder.push("a".repeat(40).as_bytes()).expect_err("steps");
+    assert!(refusal.message.contains("steps"), "{refusal}");
+    decoder.push(b"c").expect("a row of NULLs");
+    // Without look-around and back references any text takes as long as it is.
+    let plain = TextFormat::Regex(regex(r"((a*)*)*b", false));
+    let mut decoder = TextDecoder::new(plain, schema(&columns)).expect("a decoder");
+    assert!(decoder.push("a".repeat(100_000).as_bytes()).is_err());
+    for pattern in [
+        "(".repeat(100_000),
+        "(?:a{1000}){1000}{1000}".to_owned(),
+        "(?=a){9}".repeat(200_000),
+    ] {
+        let decoder = TextDecoder::new(TextFormat::Regex(regex(&pattern, false)), schema(&columns));
+        assert!(matches!(decoder, Err(FormatError::Pattern(_))), "{}", &pattern[..9]);
+    }
     let none = TextDecoder::new(TextFormat::Regex(regex("(", false)), schema(&columns));
     assert!(matches!(none, Err(FormatError::Pattern(_))));
 }
@@ -200,8 +462,8 @@ fn grok_of_a_web_log() {
         r#"host.example.org - bob [01/Jan/2024:00:00:00 +0000] "-" 408 12 "-" "-""#,
     ];
     let expect = [
-        r#"{"ClientIP":"2001:db8::7","verb":"GET","response":200,"agent":"\"Mozilla \\\"5\\\"\""}"#,
-        r#"{"ClientIP":"host.example.org","response":408,"bytes":12,"agent":"\"-\""}"#,
+        r#"{"ClientIP":"2001:db8::7","verb":"GET","response":200,"agent":"Mozilla \\\"5\\\""}"#,
+        r#"{"ClientIP":"host.example.org","response":408,"bytes":12,"agent":"-"}"#,
     ];
     check(TextFormat::Grok(grok), &columns, &records, &expect, &[]);
 }
@@ -231,6 +493,54 @@ fn grok_of_custom_patterns() {
     let record = "2017-03-24T10:44:10Z [a-b-c-d-e] INFO : 12 3 all well";
     let line = r#"{"timestamp":"2017-03-24T10:44:10Z","message_prefix":"a-b-c-d-e","loglevel":"INFO","n":12,"message":"all well"}"#;
     check(TextFormat::Grok(grok), &expect, &[record], &[line], &[]);
+}
+
+/// GrokSerDe looks for the pattern anywhere, takes quotes off, and goes by order where names do not tell.
+#[test]
+fn grok_finds_in_records() {
+    let format = || TextFormat::Grok(grok("%{WORD:word} %{INT:n:int} %{QS:text} %{REST:rest=[a-c]+}", ""));
+    let records = [r#"-- one 2 "three" abcd"#, "x 1 '' a", "x 1 a", r#"x 1 "'a'" b"#];
+    let named = [("REST", "string"), ("text", "string"), ("n", "int"), ("word", "string")];
+    let expect = [
+        r#"{"REST":"abc","text":"three","n":2,"word":"one"}"#,
+        r#"{"REST":"a","text":"","n":1,"word":"x"}"#,
+        r#"{"REST":"b","text":"'a'","n":1,"word":"x"}"#,
+    ];
+    check(format(), &named, &records, &expect, &[2]);
+    let ordered = [
+        ("first", "string"),
+        ("second", "int"),
+        ("text", "string"),
+        ("last", "string"),
+    ];
+    let expect = [
+        r#"{"first":"one","second":2,"text":"three","last":"abc"}"#,
+        r#"{"first":"x","second":1,"text":"","last":"a"}"#,
+        r#"{"first":"x","second":1,"text":"'a'","last":"b"}"#,
+    ];
+    check(format(), &ordered, &records, &expect, &[2]);
+    let fewer = [("first", "string"), ("n", "int")];
+    check(format(), &fewer, &records[..1], &[r#"{"n":2}"#], &[]);
+}
+
+/// The example of the access log of S3 in Athena's user guide.
+#[test]
+fn grok_of_an_access_log() {
+    let grok = grok(
+        r#"%{NOTSPACE:bucket_owner} %{NOTSPACE:bucket} \[%{INSIDE_BRACKETS:time}\] %{NOTSPACE:remote_ip} %{NOTSPACE:requester} %{NOTSPACE:request_id} %{NOTSPACE:operation} %{NOTSPACE:key} \"?%{INSIDE_QS:request_uri}\"? %{NOTSPACE:http_status} %{NOTSPACE:error_code} %{NOTSPACE:bytes_sent} %{NOTSPACE:object_size} %{NOTSPACE:total_time} %{NOTSPACE:turnaround_time} \"?%{INSIDE_QS:referrer}\"? \"?%{INSIDE_QS:user_agent}\"? %{NOTSPACE:version_id}"#,
+        "INSIDE_QS ([^\\\"]*)\nINSIDE_BRACKETS ([^\\]]*)",
+    );
+    let record = r#"79a59df900b949e5 amzn-s3-demo-bucket1 [06/Feb/2019:00:00:38 +0000] 192.0.2.3 79a59df9 3E57427F3EXAMPLE REST.GET.VERSIONING - "GET /amzn-s3-demo-bucket1?versioning HTTP/1.1" 200 - 113 - 7 - "-" "S3Console/0.4" - s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/XV/VLi31234= SigV4"#;
+    let columns = [
+        ("bucket", "string"),
+        ("time", "string"),
+        ("request_uri", "string"),
+        ("http_status", "int"),
+        ("user_agent", "string"),
+        ("version_id", "string"),
+    ];
+    let expect = r#"{"bucket":"amzn-s3-demo-bucket1","time":"06/Feb/2019:00:00:38 +0000","request_uri":"GET /amzn-s3-demo-bucket1?versioning HTTP/1.1","http_status":200,"user_agent":"S3Console/0.4","version_id":"-"}"#;
+    check(TextFormat::Grok(grok), &columns, &[record], &[expect], &[]);
 }
 
 #[test]
@@ -301,7 +611,7 @@ fn built_in_patterns_take_what_they_are_for() {
         ("LOGLEVEL", "WARNING"),
     ];
     for (pattern, text) in good {
-        let format = TextFormat::Grok(grok(&format!("%{{{pattern}:a}}"), ""));
+        let format = TextFormat::Grok(grok(&format!("^%{{{pattern}:a}}$"), ""));
         let mut decoder = TextDecoder::new(format, schema(&[("a", "string")])).expect("a decoder");
         decoder
             .push(text.as_bytes())
@@ -322,7 +632,7 @@ fn built_in_patterns_take_what_they_are_for() {
         ("NOTSPACE", " "),
     ];
     for (pattern, text) in bad {
-        let format = TextFormat::Grok(grok(&format!("%{{{pattern}:a}}"), ""));
+        let format = TextFormat::Grok(grok(&format!("^%{{{pattern}:a}}$"), ""));
         let mut decoder = TextDecoder::new(format, schema(&[("a", "string")])).expect("a decoder");
         assert!(decoder.push(text.as_bytes()).is_err(), "{pattern} {text}");
     }

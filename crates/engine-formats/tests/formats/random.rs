@@ -148,9 +148,7 @@ pub(crate) fn array(rng: &mut StdRng, data_type: &DataType, rows: usize, nullabl
             Arc::new(StringArray::from_iter(texts))
         }
         DataType::BinaryView => {
-            let values: Vec<Vec<u8>> = (0..rows)
-                .map(|_| (0..rng.random_range(0..20)).map(|_| rng.random()).collect())
-                .collect();
+            let values = byte_strings(rng, rows);
             let values = values
                 .iter()
                 .enumerate()
@@ -258,13 +256,44 @@ fn texts(rng: &mut StdRng, rows: usize) -> Vec<String> {
         "\0",
         "a longer word than a view holds in itself",
     ];
-    let pattern = rng.random_range(0..4);
+    let pattern = rng.random_range(0..6);
     let text = |row: usize| match pattern {
         0 => (*words.choose(rng).expect("a word")).to_owned(),
         1 => format!("{row} {}", rng.random::<u64>()),
         2 if rng.random_bool(0.01) => words.choose(rng).expect("a word").repeat(rng.random_range(0..2_000)),
         2 => format!("{}", rng.random_range(0..50)),
+        3 => format!("{:06}", row / 7),
+        4 => {
+            // Characters of each length, the greatest of theirs among them, to just about where bounds are cut off.
+            let character = *['a', '\u{7f}', '\u{7ff}', '\u{d7ff}', '\u{ffff}', '\u{10ffff}']
+                .choose(rng)
+                .expect("a character");
+            let lead = rng.random_range(0..4);
+            let mut text = "b".repeat(lead);
+            while text.len() < BOUND_BYTES - 4 + rng.random_range(0..8) {
+                text.push(character);
+            }
+            text + words.choose(rng).expect("a word")
+        }
         _ => format!("{}", row / 100),
     };
     (0..rows).map(text).collect()
+}
+
+/// Where Parquet files that this crate writes have their bounds cut off.
+const BOUND_BYTES: usize = 64;
+
+fn byte_strings(rng: &mut StdRng, rows: usize) -> Vec<Vec<u8>> {
+    let greatest = rng.random_bool(0.3);
+    let value = |_| {
+        if greatest {
+            let mut value = vec![u8::MAX; rng.random_range(BOUND_BYTES - 2..BOUND_BYTES + 3)];
+            if rng.random_bool(0.3) {
+                value[0] = rng.random();
+            }
+            return value;
+        }
+        (0..rng.random_range(0..20)).map(|_| rng.random()).collect()
+    };
+    (0..rows).map(value).collect()
 }

@@ -140,8 +140,9 @@ async fn removed_files_are_tombstones_until_they_expire() {
     f.commit(
         4,
         &[
-            remove("2.parquet", NOW_MS - 8 * DAY_MS),
-            remove("3.parquet", NOW_MS - 6 * DAY_MS),
+            // A week, and a day for whoever cleans up.
+            remove("2.parquet", NOW_MS - 8 * DAY_MS - 1),
+            remove("3.parquet", NOW_MS - 8 * DAY_MS + 1),
         ],
     )
     .await;
@@ -173,7 +174,7 @@ async fn removed_files_are_tombstones_until_they_expire() {
         [&json!({"domain": "kept", "configuration": "{}", "removed": false})]
     );
     // A week later none are left.
-    f.clock.advance(std::time::Duration::from_secs(8 * 24 * 3_600));
+    f.clock.advance(std::time::Duration::from_secs(9 * 24 * 3_600));
     append(&table, 8..=10).await;
     assert_eq!(paths(&self::rows(&f, 10).await, "remove"), BTreeSet::new());
 }

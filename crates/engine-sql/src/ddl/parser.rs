@@ -160,6 +160,11 @@ impl Parser<'_> {
         ];
         while let Some((_, parameter)) = CLAUSES.into_iter().find(|(words, _)| self.words(words)) {
             let delimiter = self.string()?;
+            if parameter == "line.delim" && !matches!(delimiter.as_str(), "\n" | "10") {
+                return Err(SqlError::user(
+                    "FAILED: SemanticException [Error 10064]: LINES TERMINATED BY only supports newline '\\n' right now",
+                ));
+            }
             if parameter == "field.delim" {
                 parameters.insert("serialization.format".to_owned(), delimiter.clone());
             }
@@ -503,6 +508,15 @@ mod tests {
         assert_eq!(create.serde_parameters["field.delim"], "\t");
         assert_eq!(create.serde_parameters["escape.delim"], "\\");
         assert_eq!(create.clustered_by, Some((vec!["a".to_owned()], 4)));
+        let lines = |end: &str| {
+            let text = format!(
+                "create external table t (a int) row format delimited lines terminated by '{end}' location 's3://b/'"
+            );
+            parse(&text)
+        };
+        assert!(lines("\\n").is_ok());
+        let error = lines("|").expect_err("another end").message;
+        assert!(error.contains("[Error 10064]"), "{error}");
     }
 
     #[test]

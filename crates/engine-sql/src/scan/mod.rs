@@ -1,11 +1,15 @@
 //! The catalog's tables as DataFusion scans them.
 
+mod avro;
+mod fit;
 mod format;
 mod lines;
 mod names;
+mod orc;
 mod partitions;
 mod rows;
-mod text_source;
+mod source;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +32,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use engine_catalog::{Catalog, Column, Table};
+use engine_formats::Decompressor;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::SqlError;
@@ -37,7 +42,7 @@ use format::Format;
 use names::AnyCase;
 pub(crate) use partitions::check_value;
 use partitions::{ScanPartition, concerns_only};
-use text_source::TextSource;
+use source::{StreamFormat, StreamSource};
 
 /// The one store that holds every bucket; its paths begin with the bucket's name.
 pub(crate) const STORE_URL: &str = "catchment://objects/";
@@ -46,7 +51,7 @@ const LISTINGS_MAX: usize = 8;
 /// A Parquet footer is usually shorter, so that one read gets it.
 const FOOTER_BYTES_HINT: usize = 64 << 10;
 /// Endings of compressed text that cannot be read yet.
-const OTHER_CODECS: [&str; 5] = [".bz2", ".snappy", ".zst", ".lz4", ".deflate"];
+const OTHER_CODECS: [&str; 3] = [".lz4", ".lzo", ".deflate"];
 
 /// One table, as it was when the query was planned.
 pub(crate) struct LakeTable {
@@ -198,8 +203,17 @@ impl TableProvider for LakeTable {
                         path(file)
                     ))));
                 }
-                let splittable = !files.iter().any(|file| path(file).ends_with(".gz"));
-                Arc::new(TextSource::new(format.clone(), self.schema.clone(), splittable))
+                let splittable = !files.iter().any(|file| Decompressor::is_for(&path(file)));
+                let format = StreamFormat::Text(format.clone());
+                Arc::new(StreamSource::new(format, self.schema.clone(), splittable))
+            }
+            Format::Orc { by_place } => {
+                let format = StreamFormat::Orc { by_place: *by_place };
+                Arc::new(StreamSource::new(format, self.schema.clone(), true))
+            }
+            Format::Avro { schema } => {
+                let format = StreamFormat::Avro { schema: schema.clone() };
+                Arc::new(StreamSource::new(format, self.schema.clone(), false))
             }
         };
         let groups = FileGroup::new(files).split_files(state.config_options().execution.target_partitions);

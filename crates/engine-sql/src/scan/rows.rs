@@ -90,6 +90,6 @@ fn decode_json(json: &mut JsonDecoder, line: &[u8], ignore_malformed: bool) -> R
     }))
 }
 
-fn bad_data(message: String) -> DataFusionError {
+pub(super) fn bad_data(message: String) -> DataFusionError {
     DataFusionError::External(Box::new(SqlError::new(ErrorKind::BadData, message)))
 }

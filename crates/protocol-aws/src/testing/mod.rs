@@ -2,11 +2,13 @@
 //! models.
 
 mod cases;
+#[cfg(debug_assertions)]
 mod drift;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 
 pub use cases::check_model_cases;
+#[cfg(debug_assertions)]
 pub(crate) use drift::{check_input_fields, check_output};
 
 use crate::Service;

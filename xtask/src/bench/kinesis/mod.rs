@@ -9,13 +9,11 @@ mod volume;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::disk;
-use super::table::{self, Line};
-use crate::load::percentile;
+use super::table;
 use crate::server::Server;
 
 #[derive(clap::Args)]
@@ -94,8 +92,8 @@ impl Bench<'_> {
         } = self.arguments;
         println!("{connections} connections, {seconds} s each");
         table::heading();
-        self.disk(4 << 10)?;
-        self.disk(512 << 10)?;
+        disk::measure(self.directory, 4 << 10)?;
+        disk::measure(self.directory, 512 << 10)?;
         for (part, measure) in [
             (Part::PutRecords, put::many as fn(&Self) -> Result<()>),
             (Part::PutRecord, put::single),
@@ -116,21 +114,6 @@ impl Bench<'_> {
 
     fn record_sizes(&self) -> Vec<usize> {
         self.arguments.record_bytes.map_or(vec![1024, 100], |bytes| vec![bytes])
-    }
-
-    /// Measures and prints what a write and sync of so many bytes take on the disk itself, and returns the median.
-    fn disk(&self, bytes: usize) -> Result<Duration> {
-        const ROUNDS: usize = 400;
-        let times = disk::fdatasync(self.directory, bytes, ROUNDS.min((64 << 20) / bytes))?;
-        let p50 = percentile(&times, 0.5);
-        Line {
-            name: &format!("the disk: write {} KiB + fdatasync", bytes >> 10),
-            p50: Some(p50),
-            p99: Some(percentile(&times, 0.99)),
-            ..Line::default()
-        }
-        .print();
-        Ok(p50)
     }
 
     /// A new server on a directory of its own, which is to be removed after it.

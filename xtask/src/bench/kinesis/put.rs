@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Bench, catch_up};
+use crate::bench::disk;
 use crate::bench::table::Line;
-use crate::load::{self, request};
+use crate::load::{self, noise, request};
 
 pub(super) const RECORDS_PER_CALL: usize = 500;
 /// Different bodies, so that nothing in the server can live off one.
@@ -95,7 +96,7 @@ pub(super) fn single(bench: &Bench<'_>) -> Result<()> {
     for connections in [1, connections, connections * 8] {
         // The disk changes from one minute to the next, so it is asked again just before.
         let disk = if connections == 1 {
-            Some(bench.disk(4 << 10)?)
+            Some(disk::measure(bench.directory, 4 << 10)?)
         } else {
             None
         };
@@ -148,16 +149,4 @@ pub(super) fn bodies(stream: &str, bytes: usize, records: usize) -> Vec<Vec<u8>>
         }
     };
     (0..BODIES).map(body).collect()
-}
-
-/// Bytes that differ from record to record and do not compress.
-fn noise(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1;
-    let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    std::iter::repeat_with(next).take(bytes).collect()
 }

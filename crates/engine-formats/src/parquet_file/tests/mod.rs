@@ -1,16 +1,18 @@
 //! What the files are like inside; whether others can read them is for the tests with DuckDB and PyArrow.
 
+mod bounds;
+mod limits;
 mod properties;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray};
+use arrow::array::{Array, ArrayRef, Decimal128Array, Int64Array, ListArray, StringArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::*;
@@ -178,5 +180,32 @@ fn items_of_null_lists_are_passed_over() {
         let part = batch.slice(1, 3);
         let found = read(file(&ParquetOptions::default(), std::slice::from_ref(&part)));
         assert_eq!(found.columns(), part.columns());
+    }
+}
+
+/// Of any number of digits, in the column itself and further down.
+#[test]
+fn decimals_are_as_narrow_as_their_digits_allow() {
+    for precision in 1..=38_u8 {
+        let digit = 10_i128.pow(u32::from(precision) - 1);
+        let numbers = Decimal128Array::from_iter_values([-9 * digit, 9 * digit, 0]);
+        let numbers: ArrayRef = Arc::new(numbers.with_precision_and_scale(precision, 0).expect("decimals"));
+        let ends = OffsetBuffer::from_lengths([1, 0, 2]);
+        let item = Arc::new(Field::new("item", numbers.data_type().clone(), true));
+        let lists: ArrayRef = Arc::new(ListArray::new(item, ends, numbers.clone(), None));
+        let batch = RecordBatch::try_from_iter([("n", numbers), ("list", lists)]).expect("a batch");
+        let content = file(&ParquetOptions::default(), std::slice::from_ref(&batch));
+        let reader = SerializedFileReader::new(content.clone()).expect("Parquet");
+        let expect = match precision {
+            1..=9 => Type::INT32,
+            10..=18 => Type::INT64,
+            _ => Type::FIXED_LEN_BYTE_ARRAY,
+        };
+        let columns = reader.metadata().file_metadata().schema_descr().columns();
+        assert!(
+            columns.iter().all(|column| column.physical_type() == expect),
+            "{precision}"
+        );
+        assert_eq!(read(content).columns(), batch.columns());
     }
 }

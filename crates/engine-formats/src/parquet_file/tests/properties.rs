@@ -218,31 +218,3 @@ fn references_of_any_width_are_read() {
         );
     }
 }
-
-#[test]
-fn numbers_that_are_none_have_no_bounds() {
-    let values = [f64::NAN, -0.0, 3.5, f64::NAN, 0.0];
-    let pages = [&values[..], &[f64::NAN; 3], &[1.0]];
-    let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float64, true)]));
-    for (pages, bounds, indexed) in [
-        (&pages[..1], Some((-0.0, 3.5)), true),
-        (&pages[1..2], None, false),
-        (&pages[2..], Some((1.0, 1.0)), true),
-    ] {
-        let values = pages.concat();
-        let array: ArrayRef = Arc::new(arrow::array::Float64Array::from(values));
-        let batch = RecordBatch::try_new(schema.clone(), vec![array]).expect("a batch");
-        let content = file(&ParquetOptions::default(), &[batch]);
-        let reader = SerializedFileReader::new(content).expect("Parquet");
-        let column = reader.metadata().row_group(0).column(0).clone();
-        let Some(Statistics::Double(statistics)) = column.statistics() else {
-            panic!("no statistics of doubles");
-        };
-        let found = statistics.min_opt().copied().zip(statistics.max_opt().copied());
-        assert_eq!(
-            found.map(|(least, most)| (least.to_bits(), most.to_bits())),
-            bounds.map(|(least, most): (f64, f64)| (least.to_bits(), most.to_bits()))
-        );
-        assert_eq!(column.column_index_offset().is_some(), indexed);
-    }
-}
