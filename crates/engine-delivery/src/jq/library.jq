@@ -63,6 +63,13 @@ def min_by(f): _min_by(map([f]));
 
 def max_by(f): _max_by(map([f]));
 
+def indices($part):
+  ($part | type) as $type
+  | if type == "string" and $type == "string" then _indices_in_text($part)
+    elif type == "array" and $type != "array" then .[[$part]]
+    else .[$part]
+    end;
+
 def index($part): indices($part) | .[0];
 
 def rindex($part): indices($part) | .[-1:][0];
@@ -247,7 +254,14 @@ def splits($pattern; flags):
 
 def split($pattern; flags): [splits($pattern; flags)];
 
-def sub($pattern; with): sub($pattern; with; "");
+def sub($pattern; with):
+  . as $text
+  | [match($pattern)]
+  | if length == 0 then $text
+    else .[0] as $found
+      | ($found | _named)
+      | $text[0:$found.offset] + with + $text[$found.offset + $found.length:]
+    end;
 
 def gsub($pattern; with): sub($pattern; with; "g");
 

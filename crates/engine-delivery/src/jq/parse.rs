@@ -328,7 +328,7 @@ impl<'q, 'b> Parser<'q, 'b> {
                 "+" => Some(left + right),
                 "-" => Some(left - right),
                 "*" => Some(left * right),
-                "/" if right == 0.0 => return Err("divides by zero".into()),
+                "/" if (left / right).is_infinite() => return Err("divides by zero".into()),
                 "/" => Some(left / right),
                 _ => None,
             };

@@ -1,7 +1,7 @@
 //! Functions on texts.
 
 use super::Context;
-use crate::jq::access::{described, get};
+use crate::jq::access::described;
 use crate::jq::fault::{Outcome, raise};
 use crate::jq::memory::Meter;
 use crate::jq::value::{Text, Value};
@@ -50,7 +50,10 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
             (Value::Text(text), Value::Text(separator)) => split(text.as_str(), separator.as_str(), &mut context.meter),
             _ => raise("split input and separator must be strings"),
         },
-        ("indices", 1) => |context, input, arguments| indices(&input, &arguments[0], &mut context.meter),
+        ("_indices_in_text", 1) => |context, input, arguments| match (&input, &arguments[0]) {
+            (Value::Text(text), Value::Text(part)) => indices_in_text(text, part, &mut context.meter),
+            _ => raise("what is looked for in a text must be a text"),
+        },
         _ => return None,
     })
 }
@@ -130,16 +133,7 @@ pub(in crate::jq) fn split(text: &str, separator: &str, meter: &mut Meter) -> Ou
     Ok(Value::array(parts))
 }
 
-/// Where a part stands: in a text by bytes and without overlaps, in an array by items.
-fn indices(of: &Value, part: &Value, meter: &mut Meter) -> Outcome {
-    match (of, part) {
-        (Value::Array(_), Value::Array(_)) => get(of, part, meter),
-        (Value::Array(_), item) => get(of, &Value::array([item.clone()]), meter),
-        (Value::Text(text), Value::Text(part)) => indices_in_text(text, part, meter),
-        (of, key) => get(of, key, meter),
-    }
-}
-
+/// Where a part stands, by bytes and without overlaps.
 fn indices_in_text(text: &Text, part: &Text, meter: &mut Meter) -> Outcome {
     let (text, part) = (text.as_str(), part.as_str());
     meter.spend_bytes(text.len())?;
