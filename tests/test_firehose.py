@@ -576,6 +576,48 @@ def test_records_without_partition_keys_are_documented(firehose, s3, bucket):
         assert started - 1 <= document["arrivalTimestamp"] <= document["attemptEndingTimestamp"] <= time.time() * 1000 + 1
 
 
+def test_queries_may_use_the_whole_of_jq(firehose, s3, bucket):
+    query = """def upto($n): [limit($n; .[])];
+        .readings as $all
+        | (reduce $all[] as {v: $v} (0; . + $v)) as $sum
+        | {sum: $sum, first: ($all | upto(2) | map(.v) | join("-")), factor: (.factor // 1.0), day: (.at | strftime("%Y-%m-%d"))}"""
+    prefix = "/".join(f"{key}=!{{partitionKeyFromQuery:{key}}}" for key in ["sum", "first", "factor", "day"]) + "/"
+    name = make(firehose, bucket, **by_keys(query, prefix))
+    put(firehose, name, [
+        b'{"readings": [{"v": 1}, {"v": 2.5}, {"v": 0.5}], "at": 1357016400}',
+        b'{"readings": [{"v": 1e3}, {"v": 1.0}], "factor": 1e3, "at": 1357102800.75}',
+        b'{"readings": [{"v": 1e17}, {"v": -1e17}], "factor": 1e-5, "at": 0}',
+        b'{"readings": [], "factor": 12345678901234567890, "at": -1}',
+    ])
+    found = {key.rsplit("/", 1)[0] for key in delivered(s3, bucket, 3, "sum=")}
+    assert found == {
+        "sum=4/first=1-2.5/factor=1/day=2013-01-01",
+        "sum=1001/first=1000-1/factor=1000/day=2013-01-02",
+        "sum=0/first=1e+17--1e+17/factor=1e-05/day=1970-01-01",
+    }
+    # The join of nothing is an empty text.
+    (failed,) = lines(delivered(s3, bucket, 1, "errors/").values())
+    assert json.loads(failed)["errorMessage"].endswith('the partition key "first" is empty')
+
+
+def test_records_on_which_a_query_runs_away_are_documented(firehose, s3, bucket):
+    query = """def again: again;
+        {c: (if .run == "for ever" then again
+             elif .run == "memory" then reduce range(1e9) as $i ("x"; . + .)
+             elif .run == "depth" then reduce range(1e9) as $i (0; [.])
+             elif .run == "pattern" then "a" * 5000 | test("(a+)+$b")
+             else .c end)}"""
+    name = make(firehose, bucket, **by_keys(query, "good/!{partitionKeyFromQuery:c}/"))
+    good = [b'{"c": "%d"}' % n for n in range(5)]
+    bad = [json.dumps({"run": run}).encode() for run in ["for ever", "memory", "depth", "pattern"]]
+    put(firehose, name, [record for pair in itertools.zip_longest(good, bad) for record in pair if record is not None])
+    assert sorted(lines(delivered(s3, bucket, len(good), "good/").values())) == good
+    failed = delivered(s3, bucket, len(bad), "errors/metadata-extraction-failed/")
+    documents = [json.loads(line) for line in lines(failed.values())]
+    assert sorted(base64.b64decode(document["rawData"]) for document in documents) == sorted(bad)
+    assert all("the query was ended: it " in document["errorMessage"] for document in documents), documents
+
+
 # Conversion
 
 TYPES = {

@@ -117,6 +117,32 @@ fn known_differences_are_differences() {
     }
 }
 
+#[test]
+fn whatever_jq_has_is_there_or_off() {
+    let Some(jq) = Jq::find() else { return };
+    let (names, _) = jq.run("builtins[]", "null");
+    let mut off = Vec::new();
+    for name in names.lines().map(|name| name.trim_matches('"')) {
+        let (function, arguments) = name.split_once('/').unwrap();
+        if function.starts_with('_') {
+            continue;
+        }
+        let call = match arguments.parse().unwrap() {
+            0 => function.to_owned(),
+            arguments => format!("{function}({})", vec!["."; arguments].join("; ")),
+        };
+        if let Err(reason) = super::Query::compile(&call) {
+            assert_eq!(reason, format!("may not use {name}"));
+            off.push(function.to_owned());
+        }
+    }
+    off.sort();
+    off.dedup();
+    let expected = "builtins debug get_jq_origin get_prog_origin get_search_list halt halt_error input input_filename \
+        input_line_number inputs modulemeta stderr";
+    assert_eq!(off.join(" "), expected);
+}
+
 /// Of functions that C's libraries work out each in their own way the last digits may differ.
 #[test]
 fn functions_of_numbers_are_near_those_of_c() {
