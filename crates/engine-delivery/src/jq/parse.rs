@@ -314,6 +314,7 @@ impl<'q, 'b> Parser<'q, 'b> {
         let pattern = self.builder.pattern(Pattern::Variable(slot));
         Ok(self.node(Node::Bind(Binding {
             source: value,
+            is_followed: operator != "=",
             patterns: vec![pattern],
             slots: vec![slot],
             body,
@@ -470,6 +471,7 @@ impl<'q, 'b> Parser<'q, 'b> {
             let pattern = self.builder.pattern(Pattern::Variable(slot));
             body = self.node(Node::Bind(Binding {
                 source,
+                is_followed: false,
                 patterns: vec![pattern],
                 slots: vec![slot],
                 body,

@@ -97,6 +97,8 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Binding {
     pub(super) source: NodeId,
+    /// Whether a path goes on from the source, as jq has it where the source is the value of an update such as `+=`.
+    pub(super) is_followed: bool,
     pub(super) patterns: Vec<PatternId>,
     /// The slots of all variables, which are null before one of several patterns is tried.
     pub(super) slots: Vec<u32>,

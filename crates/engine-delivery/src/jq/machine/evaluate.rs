@@ -105,7 +105,9 @@ impl Machine<'_, '_> {
             }
             Node::Bind(binding) => {
                 let kont = self.push(Step::BindSource, id, 0, frame, input.clone(), kont);
-                self.track = UNTRACKED;
+                if !binding.is_followed {
+                    self.track = UNTRACKED;
+                }
                 then(binding.source, input, kont)
             }
             Node::Fold { init, .. } => {

@@ -127,8 +127,10 @@ impl Machine<'_, '_> {
                 }
                 Ok(State::Backtrack)
             }
-            (Step::BindSource, Node::Bind(_)) => {
-                self.track = track;
+            (Step::BindSource, Node::Bind(binding)) => {
+                if !binding.is_followed {
+                    self.track = track;
+                }
                 let body = self.push(Step::BindBody, id, 0, frame, held, next);
                 self.match_alternative(id, 0, frame, value, body)
             }

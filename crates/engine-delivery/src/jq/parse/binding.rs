@@ -20,6 +20,7 @@ impl<'q> Parser<'q, '_> {
         let slots = variables.into_iter().map(|(_, slot)| slot).collect();
         Ok(self.node(Node::Bind(Binding {
             source,
+            is_followed: false,
             patterns,
             slots,
             body,
@@ -48,6 +49,7 @@ impl<'q> Parser<'q, '_> {
         let slots = variables.into_iter().map(|(_, slot)| slot).collect();
         let binding = Binding {
             source,
+            is_followed: false,
             patterns,
             slots,
             body,
