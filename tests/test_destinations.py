@@ -32,6 +32,10 @@ def test_s3(server):
     assert run(server, example("s3.md")).strip() == "[{'kind': 'click', 'n': 1}]"
 
 
+def test_jq(server):
+    assert run(server, example("jq.md")).strip() == "['12/2013-02', 'c-7/2013-01', 'unknown/2015-03']"
+
+
 def test_delta(server):
     assert run(server, example("delta.md")).strip() == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] ['day']"
 
