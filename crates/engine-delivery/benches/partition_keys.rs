@@ -40,5 +40,25 @@ fn keys(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, keys);
+/// What one record costs of which a query makes as much as it may.
+fn ended(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("until a limit");
+    group.sample_size(10);
+    for (name, query) in [
+        ("a loop", "def again: again; again"),
+        ("a deep call", "def deep: 1 + deep; deep"),
+        ("a long array", "[range(1e9)]"),
+        ("a long text", r#"reduce range(1e9) as $i ("x"; . + .)"#),
+        ("a slow pattern", r#""a" * 5000 | test("(a+)+$b")"#),
+        ("many patterns", r#"last(range(1e9) | tostring | test("a+" + .))"#),
+    ] {
+        let query = PartitionQuery::compile(query).expect("a query");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| query.keys(RECORD.as_bytes(), 0).expect_err("an end"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(all, keys, ended);
 criterion_main!(all);
