@@ -72,6 +72,25 @@ const FUNCTIONS: &[&str] = &[
     "@sh",
     "@base64",
     "@base64d",
+    "finites",
+    "normals",
+    "@base32",
+    "localtime",
+    "date",
+    "dateadd(\"seconds\"; 1)",
+    "datesub(\"seconds\"; 1)",
+    "todateiso8601",
+    "significand",
+    "logb",
+    "rint",
+    "nearbyint",
+    "frexp",
+    "modf",
+    "rindex(\"a\")",
+    "scalars_or_empty",
+    "recurse_down",
+    "env | length * 0",
+    "$__loc__ | type",
 ];
 
 /// What takes an expression.
@@ -123,10 +142,15 @@ const OF_ONE: &[&str] = &[
     "INDEX",
     "IN",
     "format",
+    "scan",
+    "isvalid",
+    "truncate_stream",
+    "strflocaltime",
 ];
 
 const OF_TWO: &[&str] = &[
-    "sub", "gsub", "test", "pow", "setpath", "IN", "any", "all", "match", "split",
+    "sub", "gsub", "test", "pow", "setpath", "IN", "any", "all", "match", "split", "splits", "capture", "limit", "nth",
+    "JOIN", "INDEX", "fmin", "fmax", "fmod", "fdim", "copysign", "ldexp", "scalb", "drem",
 ];
 
 const OPERATORS: &[&str] = &[
@@ -208,6 +232,15 @@ pub(super) fn expression() -> impl Strategy<Value = String> {
             3 => two.clone().prop_map(|(left, right)| format!("({left} | {right})")),
             1 => two.clone().prop_map(|(left, right)| format!("({left} | small) * ({right} | small)")),
             1 => two.clone().prop_map(|(left, right)| format!("({left}) *= ({right} | small | numbers)")),
+            1 => three.clone().prop_map(|(of, with, flags)| call("sub", &[&of, &with, &flags])),
+            1 => three.clone().prop_map(|(of, with, flags)| call("gsub", &[&of, &with, &flags])),
+            1 => three.clone().prop_map(|(from, to, by)| format!("[limit(5; range({from}; {to}; {by}))]")),
+            1 => two.clone().prop_map(|(from, to)| format!("[limit(5; range({from}; {to}))]")),
+            1 => two.clone().prop_map(|(more, next)| format!("[limit(4; while({more}; {next}))]")),
+            1 => two.clone().prop_map(|(done, next)| format!("first(until({done} or true; {next}))")),
+            1 => one.clone().prop_map(|next| format!("[limit(4; repeat({next}, 1))]")),
+            1 => one.clone().prop_map(|next| format!("[limit(6; recurse({next}))]")),
+            1 => two.clone().prop_map(|(next, keep)| format!("[limit(6; recurse({next}; {keep}))]")),
             2 => one.clone().prop_map(|of| format!("[{of}]")),
             1 => one.clone().prop_map(|of| format!("({of})?")),
             1 => one.clone().prop_map(|of| format!("-({of})")),
