@@ -14,9 +14,10 @@ use crate::PartitionQuery;
 use crate::buffers::{Buffer, BufferKey, Held};
 use crate::checkpoint::{InForce, Plan};
 use crate::error_document::ErrorType;
+use crate::output::Output;
 use crate::prefix::{Prefix, Values};
 use crate::processing::Processing;
-use crate::spec::{Delivery, DeliverySpec, Destination, Output, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Source};
 use crate::time_pattern::in_zone;
 
 /// Characters of an evaluated prefix, as the service documents them.
@@ -183,20 +184,18 @@ impl Settings {
                 "the evaluated prefix is longer than {PREFIX_CHARS_MAX} characters"
             ));
         }
-        if bytes + self.name.len() + NAME_BYTES + self.extension().len() > KEY_BYTES_MAX {
+        if bytes + self.name.len() + NAME_BYTES + self.extension(None).len() > KEY_BYTES_MAX {
             return Err(format!("the object's key would be longer than {KEY_BYTES_MAX} bytes"));
         }
         Ok(())
     }
 
-    fn extension(&self) -> &str {
+    /// `asked` is what the conversion's table asks for.
+    fn extension(&self, asked: Option<&Output>) -> &str {
         let spec = self.spec();
         match (&spec.file_extension, &spec.conversion) {
             (Some(extension), _) => extension,
-            (None, Some(conversion)) => match conversion.output {
-                Output::Parquet(_) => ".parquet",
-                Output::Orc(_) => ".orc",
-            },
+            (None, Some(conversion)) => asked.unwrap_or(&conversion.output).extension(),
             (None, None) => spec.compression.extension(),
         }
     }
@@ -208,6 +207,7 @@ impl Settings {
         key: &BufferKey,
         buffer: &Buffer,
         routed_by: &Self,
+        asked: Option<&Output>,
         random: &Random,
     ) -> Result<Plan, String> {
         let time = in_zone(buffer.oldest_ms, self.zone).format("%Y-%m-%d-%H-%M-%S");
@@ -226,7 +226,7 @@ impl Settings {
                     _ => &routed_by.prefix,
                 };
                 let place = self.place(prefix, None, keys, buffer, random)?;
-                format!("{place}{name}{}", self.extension())
+                format!("{place}{name}{}", self.extension(asked))
             }
             (BufferKey::Error(kind, _), _) => self.error_place(*kind, &name, buffer, random)?,
         };
