@@ -307,13 +307,7 @@ impl Line {
     /// The pieces of a page of records and their buffer keys.
     async fn route(&self, records: Vec<Record>) -> Result<Vec<Routed>, String> {
         let settings = self.settings.clone();
-        let work = move || {
-            let mut routed = Vec::with_capacity(records.len());
-            for record in records {
-                settings.route(record, &mut routed);
-            }
-            routed
-        };
+        let work = move || settings.route(records);
         if self.settings.is_laborious() {
             self.parts.tasks.spawn_blocking(work).await.map_err(text)
         } else {

@@ -37,13 +37,14 @@ pub(crate) struct Settings {
     zone: Tz,
 }
 
-/// A piece of a record on its way into its buffer.
+/// A piece of a record with the buffer that it belongs to.
 pub(crate) struct Routed {
     pub key: BufferKey,
-    pub piece: RoutedPiece,
+    pub piece: RecordPiece,
 }
 
-pub(crate) struct RoutedPiece {
+/// A piece of a record on its way into its buffer.
+pub(crate) struct RecordPiece {
     data: Bytes,
     /// Empty where it is of no use.
     partition_key: Bytes,
@@ -51,9 +52,11 @@ pub(crate) struct RoutedPiece {
     /// Which piece of the record it is.
     number: u32,
     arrival_ms: Millis,
+    /// Why the record could not be taken apart.
+    failure: Option<(ErrorType, String)>,
 }
 
-impl RoutedPiece {
+impl RecordPiece {
     pub(crate) fn held(&self) -> Held<'_> {
         Held {
             data: &self.data,
@@ -116,24 +119,33 @@ impl Settings {
         self.query.is_some() || self.spec().processing != Processing::default()
     }
 
-    /// Takes a record apart and finds the buffers that its pieces belong to. The same record gives the same pieces
-    /// with the same keys every time.
-    pub(crate) fn route(&self, record: Record, out: &mut Vec<Routed>) {
+    /// The pieces of records with the buffers that they belong to. The same record gives the same pieces with the same
+    /// keys every time.
+    pub(crate) fn route(&self, records: Vec<Record>) -> Vec<Routed> {
+        let mut pieces = Vec::with_capacity(records.len());
+        for record in records {
+            self.take_apart(&record, &mut pieces);
+        }
+        // Functions belong here: they are given pieces of many records at once, and keys come from what they return.
+        pieces.into_iter().map(|piece| self.sort(piece)).collect()
+    }
+
+    fn take_apart(&self, record: &Record, out: &mut Vec<RecordPiece>) {
         let data = &record.data;
         let first = out.len();
         // The Kinesis Producer Library writes to streams.
         let is_aggregated = self.spec().source != Source::DirectPut;
         match deaggregate(data).filter(|_| is_aggregated) {
-            None => self.route_user_record(&record, record.key.clone(), data.clone(), first, out),
+            None => self.process(record, record.key.clone(), data.clone(), first, out),
             Some(user_records) => user_records.into_iter().for_each(|its| {
                 let key = data.slice(its.partition_key);
-                self.route_user_record(&record, key, data.slice(its.data), first, out);
+                self.process(record, key, data.slice(its.data), first, out);
             }),
         }
     }
 
     /// `first` is where the pieces of the whole record begin.
-    fn route_user_record(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<Routed>) {
+    fn process(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<RecordPiece>) {
         // An endpoint may be given up for a stream while records wait.
         let partition_key = match self.spec().destination {
             Destination::Stream(_) | Destination::Http(_) => key,
@@ -142,22 +154,27 @@ impl Settings {
         let mut pieces = Vec::new();
         self.spec().processing.pieces(data, &mut pieces);
         for piece in pieces {
-            let (data, key) = match piece {
-                Ok(data) => {
-                    let key = self.key_of(&data);
-                    (data, key)
-                }
-                Err((data, kind, reason)) => (data, BufferKey::Error(kind, reason)),
+            let (data, failure) = match piece {
+                Ok(data) => (data, None),
+                Err((data, kind, reason)) => (data, Some((kind, reason))),
             };
-            let piece = RoutedPiece {
+            out.push(RecordPiece {
                 data,
                 partition_key: partition_key.clone(),
                 offset: record.offset,
                 number: (out.len() - first) as u32,
                 arrival_ms: record.arrival_ms,
-            };
-            out.push(Routed { key, piece });
+                failure,
+            });
         }
+    }
+
+    fn sort(&self, mut piece: RecordPiece) -> Routed {
+        let key = match piece.failure.take() {
+            None => self.key_of(&piece.data),
+            Some((kind, reason)) => BufferKey::Error(kind, reason),
+        };
+        Routed { key, piece }
     }
 
     fn key_of(&self, data: &[u8]) -> BufferKey {
