@@ -2,13 +2,12 @@
 
 use base::Millis;
 use engine_catalog::Table;
-use engine_formats::{
-    FormatError, JsonDecoder, OrcWriter, ParquetFile, RecordBatch, Refusal, SchemaRef, arrow_schema, without_views,
-};
+use engine_formats::{JsonDecoder, Refusal, arrow_schema, without_views};
 
 use crate::buffers::Buffer;
 use crate::error_document::{self, CatalogTable, ErrorType, Failed};
-use crate::spec::{Conversion, DeliverySpec, Output};
+use crate::output::{Output, OutputFile};
+use crate::spec::{Conversion, DeliverySpec};
 
 /// What a buffer becomes: the object, and the documents of records that could not be converted.
 #[derive(Debug, Default)]
@@ -55,7 +54,9 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
     let schema = without_views(&schema);
     let mut decoder = JsonDecoder::new(schema.clone(), conversion.json.clone());
-    let mut file = ColumnFile::new(schema, table, &conversion.output).map_err(|error| error.to_string())?;
+    let asked = Output::asked_by(table)?;
+    let output = asked.as_ref().unwrap_or(&conversion.output);
+    let mut file = OutputFile::new(schema, table, output).map_err(|error| error.to_string())?;
     let named = CatalogTable {
         catalog_id: conversion.scope.account.to_string(),
         database_name: conversion.database.clone(),
@@ -100,38 +101,9 @@ fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Mill
     Ok(content)
 }
 
-fn encode(decoder: &mut JsonDecoder, file: &mut ColumnFile) -> Result<(), String> {
+fn encode(decoder: &mut JsonDecoder, file: &mut OutputFile) -> Result<(), String> {
     let written = decoder.finish().and_then(|batch| file.write(&batch));
     written.map_err(|error| error.to_string())
-}
-
-/// A file of columns in the making.
-enum ColumnFile {
-    Parquet(Box<ParquetFile>),
-    Orc(Box<OrcWriter>),
-}
-
-impl ColumnFile {
-    fn new(schema: SchemaRef, table: &Table, output: &Output) -> Result<Self, FormatError> {
-        Ok(match output {
-            Output::Parquet(options) => Self::Parquet(Box::new(ParquetFile::new(schema, options.clone())?)),
-            Output::Orc(options) => Self::Orc(Box::new(OrcWriter::for_columns(table.spec.columns(), options.clone())?)),
-        })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
-        match self {
-            Self::Parquet(file) => file.write(batch),
-            Self::Orc(file) => file.write(batch),
-        }
-    }
-
-    fn finish(self) -> Result<Vec<u8>, FormatError> {
-        match self {
-            Self::Parquet(file) => file.finish(),
-            Self::Orc(file) => Ok(file.finish()),
-        }
-    }
 }
 
 /// The service's code for a record that could not be converted, and what is wrong with it.

@@ -307,13 +307,7 @@ impl Line {
     /// The pieces of a page of records and their buffer keys.
     async fn route(&self, records: Vec<Record>) -> Result<Vec<Routed>, String> {
         let settings = self.settings.clone();
-        let work = move || {
-            let mut routed = Vec::with_capacity(records.len());
-            for record in records {
-                settings.route(record, &mut routed);
-            }
-            routed
-        };
+        let work = move || settings.route(records);
         if self.settings.is_laborious() {
             self.parts.tasks.spawn_blocking(work).await.map_err(text)
         } else {
@@ -388,10 +382,13 @@ impl Line {
     async fn write(&mut self, keys: Vec<BufferKey>) -> Result<(), String> {
         // All plans stand before any buffer leaves the set: a failure here changes nothing.
         let mut planned = Vec::with_capacity(keys.len());
+        let asked = self.asked(&self.settings);
         for key in keys {
             if let Some(buffer) = self.buffers.get(&key) {
-                let mut plan = self.settings.plan(&key, buffer, &self.settings, &self.parts.random)?;
-                self.complete(&mut plan, &self.settings);
+                let (settings, random) = (&self.settings, &self.parts.random);
+                let mut plan = settings.plan(&key, buffer, settings, asked.output.as_ref(), random)?;
+                plan.delta = asked.delta;
+                plan.stream = self.stream_plan(settings);
                 planned.push((key, plan));
             }
         }
@@ -438,10 +435,9 @@ impl Line {
         }
     }
 
-    /// Adds to a plan what the data stream or the table says at the moment.
-    fn complete(&self, plan: &mut Plan, settings: &Settings) {
-        plan.delta = self.is_delta(settings);
-        plan.stream = match &settings.spec().destination {
+    /// Where a data stream that records go to ends at the moment.
+    fn stream_plan(&self, settings: &Settings) -> Option<StreamPlan> {
+        match &settings.spec().destination {
             Destination::Stream(stream) => Some(StreamPlan {
                 scope: stream.scope.clone(),
                 name: stream.name.clone(),
@@ -449,7 +445,7 @@ impl Line {
                 delimiter: settings.spec().delimiter.clone().unwrap_or_default(),
             }),
             Destination::Objects | Destination::Http(_) => None,
-        };
+        }
     }
 
     /// Plans anew by the settings that are wanted now what failed by others; tells whether there was any.
@@ -460,20 +456,23 @@ impl Line {
             return Ok(false);
         }
         let settings = Arc::new(Settings::new(&self.delivery, in_force(self.role, &wanted)));
+        let asked = self.asked(&settings);
         for write in writes.iter_mut().filter(|write| stale(write)) {
-            let may_be_delta = write.plan.delta || self.is_delta(&write.settings);
+            let may_be_delta = write.plan.delta || self.asked(&write.settings).delta;
             if !may_be_delta && self.exists(&write.plan).await? {
                 // An object is there whole or not at all.
                 write.todo = Todo::Commit;
                 continue;
             }
             let random = &self.parts.random;
-            let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, random)?;
+            let output = asked.output.as_ref();
+            let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, output, random)?;
             // Some of its requests may have been taken, and some of its records be in the stream.
             plan.request_id = plan
                 .request_id
                 .and_then(|new| write.plan.request_id.clone().or(Some(new)));
-            self.complete(&mut plan, &settings);
+            plan.delta = asked.delta;
+            plan.stream = self.stream_plan(&settings);
             let is_same = |new: &StreamPlan, old: &StreamPlan| (&new.scope, &new.name) == (&old.scope, &old.name);
             if let (Some(new), Some(old)) = (&plan.stream, &write.plan.stream)
                 && is_same(new, old)

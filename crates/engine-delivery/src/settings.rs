@@ -14,9 +14,10 @@ use crate::PartitionQuery;
 use crate::buffers::{Buffer, BufferKey, Held};
 use crate::checkpoint::{InForce, Plan};
 use crate::error_document::ErrorType;
+use crate::output::Output;
 use crate::prefix::{Prefix, Values};
 use crate::processing::Processing;
-use crate::spec::{Delivery, DeliverySpec, Destination, Output, Source};
+use crate::spec::{Delivery, DeliverySpec, Destination, Source};
 use crate::time_pattern::in_zone;
 
 /// Characters of an evaluated prefix, as the service documents them.
@@ -36,13 +37,14 @@ pub(crate) struct Settings {
     zone: Tz,
 }
 
-/// A piece of a record on its way into its buffer.
+/// A piece of a record with the buffer that it belongs to.
 pub(crate) struct Routed {
     pub key: BufferKey,
-    pub piece: RoutedPiece,
+    pub piece: RecordPiece,
 }
 
-pub(crate) struct RoutedPiece {
+/// A piece of a record on its way into its buffer.
+pub(crate) struct RecordPiece {
     data: Bytes,
     /// Empty where it is of no use.
     partition_key: Bytes,
@@ -50,9 +52,11 @@ pub(crate) struct RoutedPiece {
     /// Which piece of the record it is.
     number: u32,
     arrival_ms: Millis,
+    /// Why the record could not be taken apart.
+    failure: Option<(ErrorType, String)>,
 }
 
-impl RoutedPiece {
+impl RecordPiece {
     pub(crate) fn held(&self) -> Held<'_> {
         Held {
             data: &self.data,
@@ -115,24 +119,33 @@ impl Settings {
         self.query.is_some() || self.spec().processing != Processing::default()
     }
 
-    /// Takes a record apart and finds the buffers that its pieces belong to. The same record gives the same pieces
-    /// with the same keys every time.
-    pub(crate) fn route(&self, record: Record, out: &mut Vec<Routed>) {
+    /// The pieces of records with the buffers that they belong to. The same record gives the same pieces with the same
+    /// keys every time.
+    pub(crate) fn route(&self, records: Vec<Record>) -> Vec<Routed> {
+        let mut pieces = Vec::with_capacity(records.len());
+        for record in records {
+            self.take_apart(&record, &mut pieces);
+        }
+        // Functions belong here: they are given pieces of many records at once, and keys come from what they return.
+        pieces.into_iter().map(|piece| self.sort(piece)).collect()
+    }
+
+    fn take_apart(&self, record: &Record, out: &mut Vec<RecordPiece>) {
         let data = &record.data;
         let first = out.len();
         // The Kinesis Producer Library writes to streams.
         let is_aggregated = self.spec().source != Source::DirectPut;
         match deaggregate(data).filter(|_| is_aggregated) {
-            None => self.route_user_record(&record, record.key.clone(), data.clone(), first, out),
+            None => self.process(record, record.key.clone(), data.clone(), first, out),
             Some(user_records) => user_records.into_iter().for_each(|its| {
                 let key = data.slice(its.partition_key);
-                self.route_user_record(&record, key, data.slice(its.data), first, out);
+                self.process(record, key, data.slice(its.data), first, out);
             }),
         }
     }
 
     /// `first` is where the pieces of the whole record begin.
-    fn route_user_record(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<Routed>) {
+    fn process(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<RecordPiece>) {
         // An endpoint may be given up for a stream while records wait.
         let partition_key = match self.spec().destination {
             Destination::Stream(_) | Destination::Http(_) => key,
@@ -141,22 +154,27 @@ impl Settings {
         let mut pieces = Vec::new();
         self.spec().processing.pieces(data, &mut pieces);
         for piece in pieces {
-            let (data, key) = match piece {
-                Ok(data) => {
-                    let key = self.key_of(&data, record.arrival_ms);
-                    (data, key)
-                }
-                Err((data, kind, reason)) => (data, BufferKey::Error(kind, reason)),
+            let (data, failure) = match piece {
+                Ok(data) => (data, None),
+                Err((data, kind, reason)) => (data, Some((kind, reason))),
             };
-            let piece = RoutedPiece {
+            out.push(RecordPiece {
                 data,
                 partition_key: partition_key.clone(),
                 offset: record.offset,
                 number: (out.len() - first) as u32,
                 arrival_ms: record.arrival_ms,
-            };
-            out.push(Routed { key, piece });
+                failure,
+            });
         }
+    }
+
+    fn sort(&self, mut piece: RecordPiece) -> Routed {
+        let key = match piece.failure.take() {
+            None => self.key_of(&piece.data, piece.arrival_ms),
+            Some((kind, reason)) => BufferKey::Error(kind, reason),
+        };
+        Routed { key, piece }
     }
 
     fn key_of(&self, data: &[u8], arrival_ms: Millis) -> BufferKey {
@@ -183,20 +201,18 @@ impl Settings {
                 "the evaluated prefix is longer than {PREFIX_CHARS_MAX} characters"
             ));
         }
-        if bytes + self.name.len() + NAME_BYTES + self.extension().len() > KEY_BYTES_MAX {
+        if bytes + self.name.len() + NAME_BYTES + self.extension(None).len() > KEY_BYTES_MAX {
             return Err(format!("the object's key would be longer than {KEY_BYTES_MAX} bytes"));
         }
         Ok(())
     }
 
-    fn extension(&self) -> &str {
+    /// `asked` is what the conversion's table asks for.
+    fn extension(&self, asked: Option<&Output>) -> &str {
         let spec = self.spec();
         match (&spec.file_extension, &spec.conversion) {
             (Some(extension), _) => extension,
-            (None, Some(conversion)) => match conversion.output {
-                Output::Parquet(_) => ".parquet",
-                Output::Orc(_) => ".orc",
-            },
+            (None, Some(conversion)) => asked.unwrap_or(&conversion.output).extension(),
             (None, None) => spec.compression.extension(),
         }
     }
@@ -208,6 +224,7 @@ impl Settings {
         key: &BufferKey,
         buffer: &Buffer,
         routed_by: &Self,
+        asked: Option<&Output>,
         random: &Random,
     ) -> Result<Plan, String> {
         let time = in_zone(buffer.oldest_ms, self.zone).format("%Y-%m-%d-%H-%M-%S");
@@ -226,7 +243,7 @@ impl Settings {
                     _ => &routed_by.prefix,
                 };
                 let place = self.place(prefix, None, keys, buffer, random)?;
-                format!("{place}{name}{}", self.extension())
+                format!("{place}{name}{}", self.extension(asked))
             }
             (BufferKey::Error(kind, _), _) => self.error_place(*kind, &name, buffer, random)?,
         };

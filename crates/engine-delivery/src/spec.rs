@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use base::{Millis, Scope};
-use engine_formats::{Compression, JsonOptions, OrcOptions, ParquetOptions};
+use engine_formats::{Compression, JsonOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http_endpoint::HttpEndpoint;
+use crate::output::Output;
 use crate::processing::Processing;
 use crate::stream_destination::StreamDestination;
 
@@ -30,19 +31,6 @@ impl fmt::Display for Source {
     }
 }
 
-/// The files that records are converted to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Output {
-    Parquet(ParquetOptions),
-    Orc(OrcOptions),
-}
-
-impl Default for Output {
-    fn default() -> Self {
-        Self::Parquet(ParquetOptions::default())
-    }
-}
-
 /// JSON to columns by a table of the catalog, or one version of it, looked up at each delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversion {
@@ -53,6 +41,7 @@ pub struct Conversion {
     #[serde(default)]
     pub version: Option<u64>,
     pub json: JsonOptions,
+    /// Unless the table asks for another.
     #[serde(default)]
     pub output: Output,
 }

@@ -13,6 +13,7 @@ use crate::delta;
 use crate::error_document::ErrorType;
 use crate::http_endpoint::{self, HttpEndpoint};
 use crate::line::Line;
+use crate::output::Output;
 use crate::register;
 use crate::settings::Settings;
 use crate::spec::Destination;
@@ -47,6 +48,13 @@ pub(crate) struct Sent {
     /// Records that were not taken there, and their documents.
     pub failed: u64,
     pub documents: Vec<u8>,
+}
+
+/// What a conversion's table asks for.
+pub(crate) struct Asked {
+    /// That files are those of a Delta table.
+    pub delta: bool,
+    pub output: Option<Output>,
 }
 
 /// What is left to do before a plan can be cleared.
@@ -110,13 +118,13 @@ impl Line {
         Ok(done)
     }
 
-    /// Whether objects by these settings are files of a Delta table. A table that is not there is none.
-    pub(crate) fn is_delta(&self, settings: &Settings) -> bool {
-        self.table(settings)
-            .ok()
-            .flatten()
-            .as_deref()
-            .is_some_and(delta::is_delta)
+    /// What the table of the settings' conversion asks for at the moment. One that is not there asks for nothing.
+    pub(crate) fn asked(&self, settings: &Settings) -> Asked {
+        let table = self.table(settings).ok().flatten();
+        Asked {
+            delta: table.as_deref().is_some_and(delta::is_delta),
+            output: table.and_then(|table| Output::asked_by(&table).ok().flatten()),
+        }
     }
 
     fn table(&self, settings: &Settings) -> Result<Option<Arc<Table>>, String> {

@@ -3,8 +3,8 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use arrow_avro::compression::CompressionCodec;
-use arrow_avro::writer::WriterBuilder;
 use arrow_avro::writer::format::AvroOcfFormat;
+use arrow_avro::writer::{Writer, WriterBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::FormatError;
@@ -31,20 +31,39 @@ impl AvroCompression {
     }
 }
 
+/// A file in the making, in memory.
+pub struct AvroFile(Writer<Vec<u8>, AvroOcfFormat>);
+
+impl AvroFile {
+    pub fn new(schema: &Schema, compression: AvroCompression) -> Result<Self, FormatError> {
+        let builder = WriterBuilder::new(schema.clone()).with_compression(compression.codec());
+        builder.build(Vec::new()).map(Self).map_err(not_encoded)
+    }
+
+    /// Adds a batch, which becomes a block.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
+        self.0.write(batch).map_err(not_encoded)
+    }
+
+    pub fn finish(mut self) -> Result<Vec<u8>, FormatError> {
+        self.0.finish().map_err(not_encoded)?;
+        Ok(self.0.into_inner())
+    }
+}
+
 /// The batches, all of `schema`, as one file.
 pub fn write_avro<'b>(
     schema: &Schema,
     batches: impl IntoIterator<Item = &'b RecordBatch>,
     compression: AvroCompression,
 ) -> Result<Vec<u8>, FormatError> {
-    let encode = |error: &dyn std::fmt::Display| FormatError::Encode(error.to_string());
-    let builder = WriterBuilder::new(schema.clone()).with_compression(compression.codec());
-    let mut writer = builder
-        .build::<_, AvroOcfFormat>(Vec::new())
-        .map_err(|error| encode(&error))?;
+    let mut file = AvroFile::new(schema, compression)?;
     for batch in batches {
-        writer.write(batch).map_err(|error| encode(&error))?;
+        file.write(batch)?;
     }
-    writer.finish().map_err(|error| encode(&error))?;
-    Ok(writer.into_inner())
+    file.finish()
+}
+
+fn not_encoded(error: impl std::fmt::Display) -> FormatError {
+    FormatError::Encode(error.to_string())
 }

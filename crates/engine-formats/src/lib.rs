@@ -32,7 +32,7 @@ pub use arrow::array::RecordBatch;
 pub use arrow::datatypes::SchemaRef;
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type, hive_columns, hive_type, without_views};
 pub use avro_blocks::AvroBlocks;
-pub use avro_file::{AvroCompression, write_avro};
+pub use avro_file::{AvroCompression, AvroFile, write_avro};
 pub use cloudwatch_logs::log_messages;
 pub use column::{ColumnBuilder, Mismatch};
 pub use compression::Compression;
