@@ -24,10 +24,19 @@ enum Target {
     Text,
     /// Avro, ORC, RecordIO and compressed objects.
     Files,
+    /// JQ queries and records.
+    Queries,
 }
 
 impl Target {
-    const ALL: [Self; 5] = [Self::Request, Self::Frames, Self::Segments, Self::Text, Self::Files];
+    const ALL: [Self; 6] = [
+        Self::Request,
+        Self::Frames,
+        Self::Segments,
+        Self::Text,
+        Self::Files,
+        Self::Queries,
+    ];
 
     /// As the binary in `fuzz/Cargo.toml` is called.
     fn name(self) -> &'static str {
@@ -37,6 +46,7 @@ impl Target {
             Self::Segments => "segments",
             Self::Text => "text",
             Self::Files => "files",
+            Self::Queries => "queries",
         }
     }
 }

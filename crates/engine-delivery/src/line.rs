@@ -307,12 +307,14 @@ impl Line {
     /// The pieces of a page of records and their buffer keys.
     async fn route(&self, records: Vec<Record>) -> Result<Vec<Routed>, String> {
         let settings = self.settings.clone();
-        let work = move || settings.route(records);
-        if self.settings.is_laborious() {
-            self.parts.tasks.spawn_blocking(work).await.map_err(text)
+        let stop = self.shared.stop.clone();
+        let work = move || settings.route(records, &stop);
+        let routed = if self.settings.is_laborious() {
+            self.parts.tasks.spawn_blocking(work).await.map_err(text)?
         } else {
-            Ok(work())
-        }
+            work()
+        };
+        routed.ok_or_else(|| "the delivery stops".to_owned())
     }
 
     fn is_delivered(&self, key: &BufferKey, partition: u64, offset: u64) -> bool {

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use engine_formats::deaggregate;
 use engine_log::Record;
 use store_objects::KEY_BYTES_MAX;
+use tokio_util::sync::CancellationToken;
 
 use crate::PartitionQuery;
 use crate::buffers::{Buffer, BufferKey, Held};
@@ -119,15 +120,20 @@ impl Settings {
         self.query.is_some() || self.spec().processing != Processing::default()
     }
 
-    /// The pieces of records with the buffers that they belong to. The same record gives the same pieces with the same
-    /// keys every time.
-    pub(crate) fn route(&self, records: Vec<Record>) -> Vec<Routed> {
+    /// The pieces of records with the buffers that they belong to; `None` where this was to stop before it was done. The
+    /// same record gives the same pieces with the same keys every time.
+    pub(crate) fn route(&self, records: Vec<Record>, stop: &CancellationToken) -> Option<Vec<Routed>> {
         let mut pieces = Vec::with_capacity(records.len());
         for record in records {
             self.take_apart(&record, &mut pieces);
         }
         // Functions belong here: they are given pieces of many records at once, and keys come from what they return.
-        pieces.into_iter().map(|piece| self.sort(piece)).collect()
+        let sorted = pieces.into_iter().map(|piece| {
+            // A query may take a tenth of a second for each of many pieces.
+            let is_to_stop = self.query.is_some() && stop.is_cancelled();
+            (!is_to_stop).then(|| self.sort(piece))
+        });
+        sorted.collect()
     }
 
     fn take_apart(&self, record: &Record, out: &mut Vec<RecordPiece>) {
@@ -290,5 +296,55 @@ impl Settings {
             found = format!("{kind}/");
         }
         Ok(format!("{found}{name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use base::Scope;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn queries_stop_between_records() {
+        let spec = DeliverySpec {
+            prefix: "!{partitionKeyFromQuery:c}/".into(),
+            partition_query: Some("def loop: loop; {c: (if .c then .c else loop end)}".into()),
+            ..crate::tests::spec()
+        };
+        let delivery = Delivery {
+            scope: Scope::default(),
+            name: "clicks".into(),
+            uid: "uid".into(),
+            version: 1,
+            created_ms: 0,
+            updated_ms: 0,
+            spec: spec.clone(),
+            config: Value::Null,
+            tags: BTreeMap::new(),
+        };
+        let settings = Settings::new(&delivery, InForce { version: 1, spec });
+        let record = |data: &'static str| Record {
+            offset: 0,
+            arrival_ms: 0,
+            key: Bytes::new(),
+            explicit_hash_key: None,
+            data: Bytes::from_static(data.as_bytes()),
+            is_encrypted: false,
+        };
+        let stop = CancellationToken::new();
+        let routed = settings.route(vec![record(r#"{"c": "a"}"#), record("{}")], &stop);
+        let keys: Vec<_> = routed.into_iter().flatten().map(|routed| routed.key).collect();
+        let failed = "the query was ended: it takes too many steps".to_owned();
+        let expect = [
+            BufferKey::Partition(vec![("c".into(), "a".into())]),
+            BufferKey::Error(ErrorType::MetadataExtraction, failed),
+        ];
+        assert_eq!(keys, expect);
+        stop.cancel();
+        assert!(settings.route(vec![record(r#"{"c": "a"}"#)], &stop).is_none());
     }
 }
