@@ -104,7 +104,7 @@ impl Machine<'_, '_> {
                 };
                 self.context.meter.room(made.cost_of_change() + ENTRY_BYTES)?;
                 self.context.meter.spend_bytes(made.cost_of_change())?;
-                made.insert(key, value);
+                made.insert(key, value, &mut self.context.meter)?;
                 let made = Value::Object(made);
                 match entries.get(index as usize + 1) {
                     None => {
@@ -178,16 +178,12 @@ impl Machine<'_, '_> {
                     (*place, next) = self.take_held(next);
                 }
                 let (input, next) = self.take_held(next);
-                let made = native.0(self.context, input, &mut given);
-                self.made(made, next)
+                self.call(*native, input, &mut given, next)
             }
             (Step::PathEnd, _) => {
-                let path = self.end_track(&value)?;
+                let path = self.end_track(&value);
                 self.track = track;
-                Ok(State::Yield {
-                    value: path,
-                    kont: next,
-                })
+                self.made(path, next)
             }
             (Step::PathArgument, _) => {
                 self.track = track;

@@ -38,6 +38,18 @@ macro_rules! of_two {
     };
 }
 
+/// A function of a whole order, to which it counts up, and a number.
+macro_rules! of_order {
+    ($function:expr) => {
+        |context, _, arguments| {
+            let function: fn(i32, f64) -> f64 = $function;
+            let (order, of) = (number(&arguments[0])? as i32, number(&arguments[1])?);
+            context.meter.spend(order.unsigned_abs() as usize)?;
+            Ok(Value::Number(function(order, of)))
+        }
+    };
+}
+
 pub(super) fn find(name: &str, arguments: usize) -> Option<Run> {
     match arguments {
         0 => without_arguments(name),
@@ -128,8 +140,8 @@ fn with_two(name: &str) -> Option<Run> {
             0.0 => libm::scalbn(number, exponent as i32),
             _ => f64::NAN,
         }),
-        "jn" => of_two!(|order, number| libm::jn(order as i32, number)),
-        "yn" => of_two!(|order, number| libm::yn(order as i32, number)),
+        "jn" => of_order!(libm::jn),
+        "yn" => of_order!(libm::yn),
         _ => return None,
     })
 }
