@@ -25,7 +25,11 @@ pub(super) fn get(of: &Value, key: &Value, meter: &mut Meter) -> Outcome {
         (Value::Text(text), Value::Object(slice)) => text_slice(text, slice, meter),
         (Value::Array(array), Value::Array(part)) => occurrences(array, part, meter),
         (Value::Null, Value::Text(_) | Value::Number(_) | Value::Object(_)) => Ok(Value::Null),
-        (of, Value::Text(key)) => raise(format!("Cannot index {} with string \"{}\"", of.kind(), key.as_str())),
+        (of, Value::Text(key)) => {
+            meter.spend_bytes(key.as_str().len())?;
+            meter.room(key.as_str().len())?;
+            raise(format!("Cannot index {} with string \"{}\"", of.kind(), key.as_str()))
+        }
         (of, key) => raise(format!("Cannot index {} with {}", of.kind(), key.kind())),
     }
 }

@@ -212,10 +212,10 @@ impl Machine<'_, '_> {
                 then(*update, old, kont)
             }
             (Step::ModifyStore, _) => {
-                let state = self.take_modified(index, frame);
+                let state = self.take_modified(index, frame)?;
                 let changed = access::set_path(state, &held, value, &mut self.context.meter)?;
                 self.cells[index as usize] = crate::jq::operators::check_depth(changed)?;
-                Ok(self.end_modification(index))
+                self.end_modification(index)
             }
             // No other pairs are made.
             _ => Ok(State::Backtrack),

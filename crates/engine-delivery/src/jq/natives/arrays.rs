@@ -175,8 +175,8 @@ fn sort_keyed(
     meter: &mut Meter,
 ) -> Outcome<Vec<(Value, Value)>> {
     meter.spend(count)?;
-    // The items, and what they are merged into.
-    meter.room(count * size_of::<(Value, Value)>() * 2)?;
+    // The items, their halves with the room that they had, and what they are merged into.
+    meter.room(count * size_of::<(Value, Value)>() * 4)?;
     sort(items.collect(), meter)
 }
 

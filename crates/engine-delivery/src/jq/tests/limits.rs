@@ -112,6 +112,7 @@ fn long_texts_are_counted() {
     let record = format!(r#"{{"x": "{long}", "y": "{long}b"}}"#);
     for query in [
         "{a: 1, b: 2}[$x]",
+        "1 | .[$x]?",
         "{a: 1, b: 2} | has($x)",
         "{a: 1, b: 2} | getpath([$x])",
         "{a: 1, b: 2} | setpath([$x]; 1)",
@@ -207,6 +208,12 @@ fn long_arrays_are_counted() {
         steps(&query, "null")
     };
     assert!(calls(2_000) > calls(2) + 100 * 2_000 / 8);
+    // Each error that is caught looks for the modification that it came from.
+    let caught = |depth: usize| {
+        let tries = format!("def f: if . < {depth} then . + 1 | try f catch . else . end; {{a: 0}} | .a |= f");
+        steps(&tries, "null")
+    };
+    assert!(caught(2_000) > caught(1_000) + 1_000_000);
     check_ended("jn(1e8; 3e9)", "null");
     check_ended("yn(-1e8; 3e9)", "null");
     check_ended("last(range(1e4) | strftime(\"%4000d\"))", "null");
@@ -272,6 +279,8 @@ fn what_takes_all_memory_ends() {
         ".[1e18] = 1",
         "setpath([1e9]; 1)",
         "[limit(1e8; repeat(\"x\" * 1000))] | add",
+        "(\"x\" * 1e7) as $x | def f: try $x[$x] catch . as $y | f; f",
+        "(\"x\" * 1e7) as $x | def f: try (1 | format($x)) catch . as $y | f; f",
         "\"x\" * 1e6 | [splits(\"\")] | length",
         "\"x\" * 1e7 | explode",
         "\"x\" * 3e7 | @json \"\\(.)\\(.)\\(.)\"",
