@@ -108,7 +108,7 @@ pub(in crate::jq) fn split(text: &str, separator: &str, meter: &mut Meter) -> Ou
     let mut parts = Vec::new();
     let mut push = |part: &str, meter: &mut Meter| {
         meter.spend(1)?;
-        meter.room(part.len() + size_of::<Value>() * 4)?;
+        meter.room(part.len() + size_of::<Value>() * (4 + parts.len() * 2))?;
         parts.push(Value::text(part));
         Ok(())
     };
