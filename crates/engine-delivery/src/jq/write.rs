@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::fault::Outcome;
+use super::fault::{Fault, Outcome};
 use super::memory::Meter;
 use super::number;
 use super::value::Value;
@@ -38,8 +38,8 @@ pub(super) fn shortened(value: &Value) -> String {
 
 /// A value as JSON, so many bytes of it at most.
 pub(super) fn shortened_to(value: &Value, bytes_max: usize) -> String {
-    // Each value is a byte at least, so that what the steps do not reach would be cut anyway.
-    let mut meter = Meter::of_steps(bytes_max as u64 * (1 + NUMBER_STEPS as u64));
+    // Each value is a byte at least, so that the bytes bound the work.
+    let mut meter = Meter::of_steps(u64::MAX);
     let mut writer = Writer {
         out: String::new(),
         bytes_max,
@@ -56,7 +56,7 @@ pub(super) fn shortened_to(value: &Value, bytes_max: usize) -> String {
 
 struct Writer<'m> {
     out: String,
-    /// What of texts lies behind so many bytes is left out.
+    /// What lies behind so many bytes is left out.
     bytes_max: usize,
     meter: &'m mut Meter,
 }
@@ -69,6 +69,9 @@ const ESCAPE_BYTES: usize = 6;
 impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Outcome<()> {
         self.meter.spend(1)?;
+        if self.out.len() > self.bytes_max {
+            return Err(Fault::Limit("the rest would be cut"));
+        }
         if depth > DEPTH_MAX {
             self.out.push_str(STRIPPED);
             return Ok(());
