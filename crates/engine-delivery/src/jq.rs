@@ -4,6 +4,12 @@
 //! A query comes from anybody, and so do records. So everything that runs is counted: steps, memory and depth have
 //! limits, and a query that exceeds one fails for that record. The limits count work and not time, so that the same
 //! record has the same keys whenever it is looked at.
+//!
+//! Whatever costs more than constant time calls the meter before it works: `spend` for what it goes through, `room` for
+//! what it makes, by the most that it can be where that is not known before. Texts are shared, so that a step may come
+//! upon one of any length; the texts that a native function is given are counted where it is called, the key of an
+//! object by the object. Values are walked by recursion, so every value that a step makes has its depth checked, and
+//! what recurses along anything else has a bound of its own.
 
 mod access;
 mod fault;
@@ -65,6 +71,8 @@ pub(crate) struct Query {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Output {
     Object(Vec<(String, Field)>),
+    /// An object of more than [`FIELDS_MAX`] fields.
+    TooLarge,
     Other,
 }
 
@@ -104,18 +112,28 @@ impl Query {
     }
 }
 
-/// As much is told of an error's value.
-const REASON_BYTES_MAX: usize = 1024;
+/// As much is told of why there are no keys.
+pub(crate) const REASON_BYTES_MAX: usize = 1024;
+/// As many fields are told of; the service documents 50 keys.
+pub(crate) const FIELDS_MAX: usize = 50;
 
 fn told(output: &Value, meter: &mut Meter) -> Outcome<Output> {
     let Value::Object(object) = output else {
         return Ok(Output::Other);
     };
+    if object.len() > FIELDS_MAX {
+        return Ok(Output::TooLarge);
+    }
     let fields = object.entries().map(|(key, value)| {
+        let bytes = key.as_str().len() + value.text_bytes();
+        meter.spend_bytes(bytes)?;
+        meter.room(bytes)?;
+        // What is told is no value any more, and held all the same.
+        meter.machine_bytes += bytes;
         let field = match value {
             Value::Null => Field::Null,
             Value::Array(_) | Value::Object(_) => Field::Nested,
-            other => Field::Text(write::text(other, meter)?),
+            other => Field::Text(write::text(other, meter)?.into_owned()),
         };
         Ok((key.as_str().to_owned(), field))
     });

@@ -2,14 +2,10 @@
 
 use base::Millis;
 
-use crate::jq::{Field, Limits, Output, Query};
+use crate::jq::{FIELDS_MAX, Field, Limits, Output, Query, REASON_BYTES_MAX};
 
 /// A query may be so long.
 const QUERY_BYTES_MAX: usize = 10_000;
-/// What a record may yield; the service documents 50 keys.
-const KEYS_MAX: usize = 50;
-/// What is told of a record that fails is cut here.
-const REASON_BYTES_MAX: usize = 1024;
 
 /// A compiled query.
 pub struct PartitionQuery {
@@ -52,11 +48,9 @@ impl PartitionQuery {
         let output = self.query.first(record, now, self.limits)?;
         let fields = match output.ok_or("the query yields nothing")? {
             Output::Object(fields) => fields,
+            Output::TooLarge => return Err(format!("the query yields more than {FIELDS_MAX} keys")),
             Output::Other => return Err("the query yields no object".into()),
         };
-        if fields.len() > KEYS_MAX {
-            return Err(format!("the query yields more than {KEYS_MAX} keys"));
-        }
         fields.into_iter().map(partition_key).collect()
     }
 }
@@ -111,6 +105,11 @@ mod tests {
             "{a: nope}",
             "{}",
             "error: the query names what is not defined: nope/0: {a: nope}",
+        );
+        check(
+            "[range(51) | {key: tostring, value: 1}] | from_entries",
+            "{}",
+            "error: the query yields more than 50 keys",
         );
         check("{a: input}", "{}", "error: the query may not use input/0: {a: input}");
         check("{a: true}", "{}", "a=true");

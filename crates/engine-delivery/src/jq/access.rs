@@ -11,7 +11,7 @@ const BAD_SLICE: &str = "Start and end indices of an array slice must be numbers
 /// What stands at a key, null where nothing does.
 pub(super) fn get(of: &Value, key: &Value, meter: &mut Meter) -> Outcome {
     match (of, key) {
-        (Value::Object(object), Value::Text(key)) => Ok(object.get(key.as_str()).cloned().unwrap_or_default()),
+        (Value::Object(object), Value::Text(key)) => Ok(object.get(key, meter)?.cloned().unwrap_or_default()),
         (Value::Array(array), Value::Number(index)) => {
             let place = whole_place(*index, array.len());
             Ok(place.and_then(|at| array.items().get(at)).cloned().unwrap_or_default())
@@ -25,7 +25,11 @@ pub(super) fn get(of: &Value, key: &Value, meter: &mut Meter) -> Outcome {
         (Value::Text(text), Value::Object(slice)) => text_slice(text, slice, meter),
         (Value::Array(array), Value::Array(part)) => occurrences(array, part, meter),
         (Value::Null, Value::Text(_) | Value::Number(_) | Value::Object(_)) => Ok(Value::Null),
-        (of, Value::Text(key)) => raise(format!("Cannot index {} with string \"{}\"", of.kind(), key.as_str())),
+        (of, Value::Text(key)) => {
+            meter.spend_bytes(key.as_str().len())?;
+            meter.room(key.as_str().len())?;
+            raise(format!("Cannot index {} with string \"{}\"", of.kind(), key.as_str()))
+        }
         (of, key) => raise(format!("Cannot index {} with {}", of.kind(), key.kind())),
     }
 }
@@ -41,7 +45,7 @@ fn whole_place(index: f64, length: usize) -> Option<usize> {
 
 /// The bounds `start` and `end` of a slice within a length, where `end` takes in what it only touches.
 fn slice_bounds(slice: &Object, length: usize) -> Outcome<(usize, usize)> {
-    let bound = |name: &str, default: f64| match slice.get(name) {
+    let bound = |name, default: f64| match slice.field(name) {
         Some(Value::Null) => Ok(default),
         Some(Value::Number(bound)) => Ok(*bound),
         _ => raise(BAD_SLICE),
@@ -80,6 +84,7 @@ fn text_slice(text: &Text, slice: &Object, meter: &mut Meter) -> Outcome {
 
 /// Where an array stands in another.
 fn occurrences(array: &Array, part: &Array, meter: &mut Meter) -> Outcome {
+    meter.room(array.len() * size_of::<Value>())?;
     let mut found = Vec::new();
     let (items, part) = (array.items(), part.items());
     for at in 0..items.len() {
@@ -106,7 +111,7 @@ fn set(of: Value, key: &Value, value: Value, meter: &mut Meter) -> Outcome {
         (Value::Object(mut object), Value::Text(key)) => {
             change_costs(object.cost_of_change(), meter)?;
             meter.room(ENTRY_BYTES)?;
-            object.insert(key.clone(), value);
+            object.insert(key.clone(), value, meter)?;
             Ok(Value::Object(object))
         }
         (Value::Array(mut array), Value::Number(index)) => {
@@ -153,7 +158,7 @@ pub(super) fn take_path(of: &mut Value, path: &Value, meter: &mut Meter) -> Outc
     let mut place = &mut *of;
     for key in keys {
         let inner = match (place, key) {
-            (Value::Object(object), Value::Text(key)) => object.get_mut(key.as_str()),
+            (Value::Object(object), Value::Text(key)) => object.get_mut(key, meter)?,
             (Value::Array(array), Value::Number(index)) => {
                 whole_place(*index, array.len()).and_then(|at| array.get_mut(at))
             }
@@ -170,7 +175,7 @@ pub(super) fn take_path(of: &mut Value, path: &Value, meter: &mut Meter) -> Outc
 /// Takes out what stands at a key, so that it can be changed where it is.
 fn take(of: &mut Value, key: &Value, meter: &mut Meter) -> Outcome {
     match (of, key) {
-        (Value::Object(object), Value::Text(key)) if object.cost_of_change() == 0 => Ok(object.take(key.as_str())),
+        (Value::Object(object), Value::Text(key)) if object.cost_of_change() == 0 => object.take(key, meter),
         (Value::Array(array), Value::Number(index)) if array.cost_of_change() == 0 => {
             match whole_place(*index, array.len()) {
                 Some(at) => Ok(array.take(at)),
@@ -228,6 +233,8 @@ pub(super) fn delete_paths(of: Value, paths: &Value, meter: &mut Meter) -> Outco
     let Value::Array(paths) = paths else {
         return raise("Paths must be specified as an array");
     };
+    meter.spend(paths.len())?;
+    meter.room(paths.len() * size_of::<(Value, Array)>())?;
     let mut sorted = Vec::with_capacity(paths.len());
     for path in paths.items() {
         match path {
@@ -243,18 +250,25 @@ pub(super) fn delete_paths(of: Value, paths: &Value, meter: &mut Meter) -> Outco
     }
 }
 
-/// `paths` agree in the keys before `at` and have one there.
+/// `paths` agree in the keys before `at` and have one there, but for what is no number, which sorts anywhere.
 fn delete_sorted(mut of: Value, paths: &[Array], at: usize, meter: &mut Meter) -> Outcome {
+    // A slice of a slice is no deeper, so that paths may be longer than values are deep.
+    if at >= super::DEPTH_MAX as usize {
+        return Err(super::too_deep());
+    }
     let mut keys = Vec::new();
     let mut rest = paths;
     while let Some(first) = rest.first() {
-        let key = &first.items()[at];
+        let Some(key) = first.items().get(at) else {
+            rest = &rest[1..];
+            continue;
+        };
         let mut length = 0;
         for path in rest {
-            if !is_equal(key, &path.items()[at], meter)? {
-                break;
+            match path.items().get(at) {
+                Some(other) if is_equal(key, other, meter)? => length += 1,
+                _ => break,
             }
-            length += 1;
         }
         // What is no number equals nothing, not even itself.
         let (group, others) = rest.split_at(length.max(1));
@@ -286,8 +300,7 @@ fn delete_keys(of: Value, keys: &[Value], meter: &mut Meter) -> Outcome {
                 let Value::Text(key) = key else {
                     return raise(format!("Cannot delete {} field of object", key.kind()));
                 };
-                meter.spend(1 + object.len() / 8)?;
-                object.remove(key.as_str());
+                object.remove(key, meter)?;
             }
             Ok(Value::Object(object))
         }
@@ -322,9 +335,9 @@ fn delete_items(array: &Array, keys: &[Value], meter: &mut Meter) -> Outcome {
 }
 
 /// Whether there is something at a key.
-pub(super) fn has(of: &Value, key: &Value) -> Outcome {
+pub(super) fn has(of: &Value, key: &Value, meter: &mut Meter) -> Outcome {
     match (of, key) {
-        (Value::Object(object), Value::Text(key)) => Ok(Value::Bool(object.get(key.as_str()).is_some())),
+        (Value::Object(object), Value::Text(key)) => Ok(Value::Bool(object.get(key, meter)?.is_some())),
         (Value::Array(array), Value::Number(index)) => {
             let index = index.trunc();
             Ok(Value::Bool(index >= 0.0 && index < array.len() as f64))
@@ -345,7 +358,7 @@ pub(super) fn keys(of: &Value, is_sorted: bool, meter: &mut Meter) -> Outcome {
             meter.spend(object.len())?;
             meter.room(object.len() * size_of::<Value>())?;
             let keys: Vec<_> = match is_sorted {
-                true => object.sorted_keys(),
+                true => object.sorted_keys(meter)?,
                 false => object.entries().map(|(key, _)| key).collect(),
             };
             Ok(Value::array(keys.into_iter().cloned().map(Value::Text)))
@@ -360,7 +373,7 @@ pub(super) fn contains(of: &Value, part: &Value, meter: &mut Meter) -> Outcome<b
     match (of, part) {
         (Value::Object(of), Value::Object(part)) => {
             for (key, part) in part.entries() {
-                match of.get(key.as_str()) {
+                match of.get(key, meter)? {
                     Some(of) if contains(of, part, meter)? => {}
                     _ => return Ok(false),
                 }
@@ -386,7 +399,7 @@ pub(super) fn contains(of: &Value, part: &Value, meter: &mut Meter) -> Outcome<b
             // Both end where C says that they do.
             let ends = |text: &str| text.find('\0').unwrap_or(text.len());
             let (of, part) = (of.as_str(), part.as_str());
-            meter.spend_bytes(of.len())?;
+            meter.spend_bytes(of.len() + part.len())?;
             Ok(of[..ends(of)].contains(&part[..ends(part)]))
         }
         (of, part) => is_equal(of, part, meter),

@@ -193,7 +193,7 @@ impl<'p, 'c> Machine<'p, 'c> {
     pub(super) fn first_output(&mut self, input: Value) -> Outcome<Option<Value>> {
         let kont = self.push(Step::Finish, NodeId(0), 0, 0, Value::Null, 0);
         let main = self.program.function(self.program.main);
-        let frame = self.enter(main, 0);
+        let frame = self.enter(main, 0)?;
         let node = main.body;
         self.run_from(State::Evaluate {
             node,
@@ -339,14 +339,16 @@ impl<'p, 'c> Machine<'p, 'c> {
     }
 
     /// A frame for a function that sees another frame.
-    fn enter(&mut self, function: &Function, outer: u32) -> u32 {
+    fn enter(&mut self, function: &Function, outer: u32) -> Outcome<u32> {
         let base = self.slots.len();
-        self.slots.resize_with(base + function.slots as usize, || Slot::Unset);
+        let slots = function.slots as usize;
+        self.context.meter.spend_bytes(slots * size_of::<Slot>())?;
+        self.slots.resize_with(base + slots, || Slot::Unset);
         self.frames.push(Frame {
             outer,
             base: base as u32,
         });
-        self.frames.len() as u32 - 1
+        Ok(self.frames.len() as u32 - 1)
     }
 
     /// The frame so many functions further out.

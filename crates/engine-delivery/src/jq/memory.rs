@@ -61,6 +61,11 @@ impl Meter {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn steps_left(&self) -> u64 {
+        self.steps_left
+    }
+
     /// Counts steps of about the work that the simplest term is.
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
         match self.steps_left.checked_sub(steps as u64) {

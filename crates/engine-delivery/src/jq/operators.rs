@@ -68,9 +68,8 @@ pub(super) fn add(left: Value, right: Value, meter: &mut Meter) -> Outcome {
         (Value::Null, other) | (other, Value::Null) => Ok(other),
         (Value::Number(left), Value::Number(right)) => Ok(Value::Number(left + right)),
         (Value::Text(mut left), Value::Text(right)) => {
-            let length = left.as_str().len() + right.as_str().len();
-            meter.room(length)?;
-            meter.spend_bytes(length)?;
+            meter.room(left.as_str().len() + right.as_str().len())?;
+            meter.spend_bytes(left.cost_of_change() + right.as_str().len())?;
             left.push(right.as_str());
             Ok(Value::Text(left))
         }
@@ -86,7 +85,7 @@ pub(super) fn add(left: Value, right: Value, meter: &mut Meter) -> Outcome {
             meter.spend_bytes(left.cost_of_change())?;
             meter.spend(right.len())?;
             for (key, value) in right.entries() {
-                left.insert(key.clone(), value.clone());
+                left.insert(key.clone(), value.clone(), meter)?;
             }
             Ok(Value::Object(left))
         }
@@ -103,11 +102,12 @@ fn subtract(left: Value, right: Value, meter: &mut Meter) -> Outcome {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => Ok(Value::Number(left - right)),
         (Value::Array(left), Value::Array(right)) => {
+            meter.room(left.len() * size_of::<Value>())?;
             let mut kept = Vec::new();
             for item in left.items() {
+                meter.spend(1)?;
                 let mut is_there = false;
                 for other in right.items() {
-                    meter.spend(1)?;
                     is_there = is_equal(item, other, meter)?;
                     if is_there {
                         break;
@@ -162,11 +162,11 @@ fn merge(mut left: Object, right: &Object, meter: &mut Meter) -> Outcome<Object>
     meter.spend_bytes(left.cost_of_change())?;
     for (key, value) in right.entries() {
         meter.spend(1)?;
-        let merged = match (left.get(key.as_str()), value) {
+        let merged = match (left.get(key, meter)?, value) {
             (Some(Value::Object(old)), Value::Object(new)) => Value::Object(merge(old.clone(), new, meter)?),
             _ => value.clone(),
         };
-        left.insert(key.clone(), merged);
+        left.insert(key.clone(), merged, meter)?;
     }
     Ok(left)
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::fault::Outcome;
 use super::memory::Meter;
-use super::value::{Object, Text, Value};
+use super::value::{Object, Value};
 
 /// The order of all values: null, false, true, numbers, texts, arrays, objects. What is no number is less than any
 /// number, itself too. An array may stand in itself many times over, so comparing is work that is counted.
@@ -41,17 +41,14 @@ pub(super) fn compare(left: &Value, right: &Value, meter: &mut Meter) -> Outcome
 
 /// By their keys first, then by the values in the order of the keys.
 fn compare_objects(left: &Object, right: &Object, meter: &mut Meter) -> Outcome<Ordering> {
-    meter.spend(left.len().saturating_add(right.len()))?;
-    let (left_keys, right_keys) = (left.sorted_keys(), right.sorted_keys());
-    let names = |keys: &[&Text]| keys.iter().map(|key| key.as_str().len()).sum::<usize>();
-    meter.spend_bytes(names(&left_keys))?;
+    let (left_keys, right_keys) = (left.sorted_keys(meter)?, right.sorted_keys(meter)?);
     let by_keys = left_keys.iter().map(|key| key.as_str());
     let by_keys = by_keys.cmp(right_keys.iter().map(|key| key.as_str()));
     if by_keys.is_ne() {
         return Ok(by_keys);
     }
     for key in left_keys {
-        if let (Some(left), Some(right)) = (left.get(key.as_str()), right.get(key.as_str())) {
+        if let (Some(left), Some(right)) = (left.get(key, meter)?, right.get(key, meter)?) {
             let order = compare(left, right, meter)?;
             if order.is_ne() {
                 return Ok(order);
@@ -76,7 +73,10 @@ fn rank(value: &Value) -> u8 {
 /// Whether two values are alike. An array or object is like itself, whatever is in it.
 pub(super) fn is_equal(left: &Value, right: &Value, meter: &mut Meter) -> Outcome<bool> {
     match (left, right) {
-        (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) if left.is_same(right) => Ok(true),
+        (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) if left.is_same(right) => {
+            meter.spend(1)?;
+            Ok(true)
+        }
         (Value::Array(left), Value::Array(right)) => {
             meter.spend(1)?;
             if left.len() != right.len() {
@@ -95,7 +95,7 @@ pub(super) fn is_equal(left: &Value, right: &Value, meter: &mut Meter) -> Outcom
                 return Ok(false);
             }
             for (key, left) in left.entries() {
-                match right.get(key.as_str()) {
+                match right.get(key, meter)? {
                     Some(right) if is_equal(left, right, meter)? => {}
                     _ => return Ok(false),
                 }

@@ -113,7 +113,8 @@ impl Reader<'_, '_> {
             self.at += 1;
             self.room(0)?;
             let value = self.value(depth + 2)?;
-            object.insert(Text::new(key), value);
+            let inserted = object.insert(Text::new(key), value, self.meter);
+            inserted.map_err(|_| "it takes too many steps".to_owned())?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,

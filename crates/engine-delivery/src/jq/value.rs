@@ -7,7 +7,8 @@ use std::sync::Arc;
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 
-use super::memory::Charge;
+use super::fault::Outcome;
+use super::memory::{Charge, Meter};
 
 #[derive(Debug, Clone, Default)]
 pub(super) enum Value {
@@ -82,6 +83,14 @@ impl Value {
         }
     }
 
+    /// The length of a text; nothing of all else.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.as_str().len(),
+            _ => 0,
+        }
+    }
+
     /// Arrays and objects within each other; what was taken out again may count.
     pub(super) fn depth(&self) -> u32 {
         match self {
@@ -108,12 +117,20 @@ impl Value {
 
 impl Text {
     pub(super) fn new(text: String) -> Self {
-        let charge = Charge::new(BODY_BYTES + text.len());
+        let charge = Charge::new(BODY_BYTES + text.capacity());
         Self(Arc::new(TextBody { text, charge }))
     }
 
     pub(super) fn as_str(&self) -> &str {
         &self.0.text
+    }
+
+    /// What a change costs before it is done: copying where something else holds it too.
+    pub(super) fn cost_of_change(&self) -> usize {
+        match Arc::strong_count(&self.0) {
+            1 => 0,
+            _ => self.as_str().len(),
+        }
     }
 
     /// Puts a text behind it, in place where nothing else holds it.
@@ -243,18 +260,25 @@ impl FromIterator<(Text, Value)> for Object {
     fn from_iter<I: IntoIterator<Item = (Text, Value)>>(entries: I) -> Self {
         let mut object = Self::default();
         for (key, value) in entries {
-            object.insert(key, value);
+            object.put(key, value);
         }
         object
     }
 }
 
+/// Keys are hashed and compared as a whole, and may be as long as any text; what is done by key counts that.
 impl Object {
     pub(super) fn len(&self) -> usize {
         self.0.entries.len()
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(super) fn get(&self, key: &Text, meter: &mut Meter) -> Outcome<Option<&Value>> {
+        meter.spend_bytes(key.as_str().len())?;
+        Ok(self.0.entries.get(key))
+    }
+
+    /// What stands at a key that is no value of a query.
+    pub(super) fn field(&self, key: &'static str) -> Option<&Value> {
         self.0.entries.get(key)
     }
 
@@ -267,10 +291,15 @@ impl Object {
     }
 
     /// The keys by their code points.
-    pub(super) fn sorted_keys(&self) -> Vec<&Text> {
+    pub(super) fn sorted_keys(&self, meter: &mut Meter) -> Outcome<Vec<&Text>> {
+        let comparisons = 1 + self.len().max(1).ilog2() as usize;
+        meter.spend(self.len().saturating_mul(comparisons))?;
+        meter.room(self.len() * size_of::<&Text>())?;
         let mut keys: Vec<_> = self.0.entries.keys().collect();
+        let bytes: usize = keys.iter().map(|key| key.as_str().len()).sum();
+        meter.spend_bytes(bytes.saturating_mul(comparisons))?;
         keys.sort_unstable_by(|left, right| left.as_str().cmp(right.as_str()));
-        keys
+        Ok(keys)
     }
 
     fn own(&mut self) -> &mut ObjectBody {
@@ -285,7 +314,13 @@ impl Object {
     }
 
     /// A key that is there keeps its place.
-    pub(super) fn insert(&mut self, key: Text, value: Value) {
+    pub(super) fn insert(&mut self, key: Text, value: Value, meter: &mut Meter) -> Outcome<()> {
+        meter.spend_bytes(key.as_str().len())?;
+        self.put(key, value);
+        Ok(())
+    }
+
+    fn put(&mut self, key: Text, value: Value) {
         let body = self.own();
         body.depth = body.depth.max(1 + value.depth());
         body.entries.insert(key, value);
@@ -293,17 +328,23 @@ impl Object {
     }
 
     /// A value to be changed, where nothing else holds the object.
-    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        Arc::get_mut(&mut self.0)?.entries.get_mut(key)
+    pub(super) fn get_mut(&mut self, key: &Text, meter: &mut Meter) -> Outcome<Option<&mut Value>> {
+        meter.spend_bytes(key.as_str().len())?;
+        Ok(Arc::get_mut(&mut self.0).and_then(|body| body.entries.get_mut(key)))
     }
 
     /// Takes a value out to be changed, leaving null.
-    pub(super) fn take(&mut self, key: &str) -> Value {
-        self.own().entries.get_mut(key).map(std::mem::take).unwrap_or_default()
+    pub(super) fn take(&mut self, key: &Text, meter: &mut Meter) -> Outcome {
+        meter.spend_bytes(key.as_str().len())?;
+        Ok(self.own().entries.get_mut(key).map(std::mem::take).unwrap_or_default())
     }
 
-    pub(super) fn remove(&mut self, key: &str) {
+    /// Those behind the key move up.
+    pub(super) fn remove(&mut self, key: &Text, meter: &mut Meter) -> Outcome<()> {
+        meter.spend(1 + self.len() / 8)?;
+        meter.spend_bytes(key.as_str().len())?;
         self.own().entries.shift_remove(key);
+        Ok(())
     }
 }
 

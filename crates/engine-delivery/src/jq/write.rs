@@ -1,8 +1,9 @@
 //! Values as text.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::fault::Outcome;
+use super::fault::{Fault, Outcome};
 use super::memory::Meter;
 use super::number;
 use super::value::Value;
@@ -13,17 +14,20 @@ const STRIPPED: &str = "<stripped: exceeds max depth>";
 
 /// A value as JSON, without spaces.
 pub(super) fn json(value: &Value, meter: &mut Meter) -> Outcome<String> {
-    let mut out = String::new();
-    write_value(value, 0, &mut out, meter)?;
-    meter.spend_bytes(out.len())?;
-    Ok(out)
+    let mut writer = Writer {
+        out: String::new(),
+        bytes_max: usize::MAX,
+        meter,
+    };
+    writer.value(value, 0)?;
+    Ok(writer.out)
 }
 
 /// A text as it is, and anything else as JSON.
-pub(super) fn text(value: &Value, meter: &mut Meter) -> Outcome<String> {
+pub(super) fn text<'v>(value: &'v Value, meter: &mut Meter) -> Outcome<Cow<'v, str>> {
     match value {
-        Value::Text(text) => Ok(text.as_str().to_owned()),
-        other => json(other, meter),
+        Value::Text(text) => Ok(Cow::Borrowed(text.as_str())),
+        other => json(other, meter).map(Cow::Owned),
     }
 }
 
@@ -34,10 +38,15 @@ pub(super) fn shortened(value: &Value) -> String {
 
 /// A value as JSON, so many bytes of it at most.
 pub(super) fn shortened_to(value: &Value, bytes_max: usize) -> String {
-    let mut meter = Meter::of_steps(bytes_max as u64);
-    let mut out = String::new();
-    // What the steps did not reach would be cut anyway.
-    let is_whole = write_value(value, 0, &mut out, &mut meter).is_ok();
+    // Each value is a byte at least, so that the bytes bound the work.
+    let mut meter = Meter::of_steps(u64::MAX);
+    let mut writer = Writer {
+        out: String::new(),
+        bytes_max,
+        meter: &mut meter,
+    };
+    let is_whole = writer.value(value, 0).is_ok();
+    let mut out = writer.out;
     if !is_whole || out.len() > bytes_max {
         out.truncate(out.floor_char_boundary(bytes_max - 3));
         out.push_str("...");
@@ -45,46 +54,72 @@ pub(super) fn shortened_to(value: &Value, bytes_max: usize) -> String {
     out
 }
 
-fn write_value(value: &Value, depth: usize, out: &mut String, meter: &mut Meter) -> Outcome<()> {
-    meter.spend(1)?;
-    if depth > DEPTH_MAX {
-        out.push_str(STRIPPED);
-        return Ok(());
-    }
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(bool) => out.push_str(if *bool { "true" } else { "false" }),
-        Value::Number(number) => number::write(*number, out),
-        Value::Text(text) => {
-            meter.room(out.len() + text.as_str().len())?;
-            write_string(text.as_str(), out);
+struct Writer<'m> {
+    out: String,
+    /// What lies behind so many bytes is left out.
+    bytes_max: usize,
+    meter: &'m mut Meter,
+}
+
+/// What it takes to find the shortest digits of a number.
+const NUMBER_STEPS: usize = 4;
+/// A byte becomes so many at most: `\u0001`.
+const ESCAPE_BYTES: usize = 6;
+
+impl Writer<'_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Outcome<()> {
+        self.meter.spend(1)?;
+        if self.out.len() > self.bytes_max {
+            return Err(Fault::Limit("the rest would be cut"));
         }
-        Value::Array(array) => {
-            out.push('[');
-            for (at, item) in array.items().iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_value(item, depth + 1, out, meter)?;
+        if depth > DEPTH_MAX {
+            self.out.push_str(STRIPPED);
+            return Ok(());
+        }
+        match value {
+            Value::Null => self.out.push_str("null"),
+            Value::Bool(bool) => self.out.push_str(if *bool { "true" } else { "false" }),
+            Value::Number(number) => {
+                self.meter.spend(NUMBER_STEPS)?;
+                number::write(*number, &mut self.out);
             }
-            out.push(']');
-            meter.room(out.len())?;
-        }
-        Value::Object(object) => {
-            out.push('{');
-            for (at, (key, value)) in object.entries().enumerate() {
-                if at > 0 {
-                    out.push(',');
+            Value::Text(text) => self.string(text.as_str())?,
+            Value::Array(array) => {
+                self.out.push('[');
+                for (at, item) in array.items().iter().enumerate() {
+                    if at > 0 {
+                        self.out.push(',');
+                    }
+                    self.value(item, depth + 1)?;
                 }
-                meter.room(out.len() + key.as_str().len())?;
-                write_string(key.as_str(), out);
-                out.push(':');
-                write_value(value, depth + 1, out, meter)?;
+                self.out.push(']');
+                self.meter.room(self.out.len())?;
             }
-            out.push('}');
+            Value::Object(object) => {
+                self.out.push('{');
+                for (at, (key, value)) in object.entries().enumerate() {
+                    if at > 0 {
+                        self.out.push(',');
+                    }
+                    self.string(key.as_str())?;
+                    self.out.push(':');
+                    self.value(value, depth + 1)?;
+                }
+                self.out.push('}');
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn string(&mut self, text: &str) -> Outcome<()> {
+        let left = self.bytes_max.saturating_sub(self.out.len());
+        let text = &text[..text.ceil_char_boundary(left)];
+        self.meter.spend_bytes(text.len())?;
+        self.meter
+            .room(self.out.len() + text.len().saturating_mul(ESCAPE_BYTES))?;
+        write_string(text, &mut self.out);
+        Ok(())
+    }
 }
 
 fn write_string(text: &str, out: &mut String) {

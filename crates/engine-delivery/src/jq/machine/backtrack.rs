@@ -73,6 +73,8 @@ impl Machine<'_, '_> {
 
     /// Goes back to what catches an error.
     pub(super) fn catch(&mut self, error: Value) -> Outcome<State> {
+        // A message may quote a text.
+        self.context.meter.room(0)?;
         while let Some(choice) = self.choices.pop() {
             self.track = choice.track;
             match choice.kind {
@@ -109,22 +111,27 @@ impl Machine<'_, '_> {
     }
 
     /// The state that is being modified. Where something may catch the `break` that follows, it is wanted once more.
-    pub(super) fn take_modified(&mut self, cell: u32, modified: u32) -> Value {
-        let since = self.choices.iter().rev();
-        let mut since = since.take_while(|choice| choice.kind != Kind::Modify || choice.index != cell);
-        match since.any(|choice| matches!(choice.kind, Kind::Try | Kind::NextPattern)) {
-            true => self.cells[modified as usize].clone(),
-            false => self.take_cell(modified),
+    pub(super) fn take_modified(&mut self, cell: u32, modified: u32) -> Outcome {
+        for choice in self.choices.iter().rev() {
+            self.context.meter.spend(1)?;
+            match choice.kind {
+                Kind::Modify if choice.index == cell => break,
+                Kind::Try | Kind::NextPattern => return Ok(self.cells[modified as usize].clone()),
+                _ => {}
+            }
         }
+        Ok(self.take_cell(modified))
     }
 
     /// After the first new value of a modification: no other is wanted. What is still to be had is given up as `break`
     /// gives it up, which a `try` among it catches.
-    pub(super) fn end_modification(&mut self, cell: u32) -> State {
-        let is_it = |choice: &&super::Choice| choice.kind == Kind::Modify && choice.index == cell;
-        match self.choices.iter().rev().find(is_it) {
-            Some(choice) => State::Raise(choice.other.clone()),
-            None => State::Backtrack,
+    pub(super) fn end_modification(&mut self, cell: u32) -> Outcome<State> {
+        for choice in self.choices.iter().rev() {
+            self.context.meter.spend(1)?;
+            if choice.kind == Kind::Modify && choice.index == cell {
+                return Ok(State::Raise(choice.other.clone()));
+            }
         }
+        Ok(State::Backtrack)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Kind, Machine, Slot, State, Step, UNTRACKED};
 use crate::jq::fault::Outcome;
+use crate::jq::natives::Native;
 use crate::jq::program::{FunctionId, Node, NodeId};
 use crate::jq::value::{Object, Text, Value};
 
@@ -129,7 +130,7 @@ impl Machine<'_, '_> {
             } => {
                 let outer = hops.map_or(0, |hops| self.outer(frame, hops));
                 let function = program.function(*function);
-                let called = self.enter(function, outer);
+                let called = self.enter(function, outer)?;
                 let base = self.frames[called as usize].base as usize;
                 for (at, argument) in arguments.iter().enumerate() {
                     self.slots[base + at] = self.closure(*argument, frame);
@@ -150,10 +151,7 @@ impl Machine<'_, '_> {
             },
             Node::Inner(function) => self.run(*function, frame, input, kont),
             Node::Native(native, arguments) => match arguments.last() {
-                None => {
-                    let made = native.0(self.context, input, &mut []);
-                    self.made(made, kont)
-                }
+                None => self.call(*native, input, &mut [], kont),
                 Some(last) => {
                     let kont = self.hold(input.clone(), kont);
                     let at = arguments.len() as u32 - 1;
@@ -212,7 +210,7 @@ impl Machine<'_, '_> {
         let function = self.program.function(function);
         let frame = match function.is_closed {
             true => frame,
-            false => self.enter(function, frame),
+            false => self.enter(function, frame)?,
         };
         Ok(State::Evaluate {
             node: function.body,
@@ -220,6 +218,14 @@ impl Machine<'_, '_> {
             input,
             kont,
         })
+    }
+
+    /// Calls a native function, which may go through the texts it is given as a whole.
+    pub(super) fn call(&mut self, native: Native, input: Value, given: &mut [Value], kont: u32) -> Outcome<State> {
+        let texts = given.iter().map(Value::text_bytes).sum::<usize>();
+        self.context.meter.spend_bytes(input.text_bytes() + texts)?;
+        let made = native.0(self.context, input, given);
+        self.made(made, kont)
     }
 
     /// Goes on with what was made.

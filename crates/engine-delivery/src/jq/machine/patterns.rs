@@ -20,6 +20,7 @@ impl Machine<'_, '_> {
         };
         let Binding { patterns, slots, .. } = binding;
         if patterns.len() > 1 {
+            self.context.meter.spend(slots.len())?;
             for slot in slots {
                 self.bind(frame, *slot, Value::Null);
             }

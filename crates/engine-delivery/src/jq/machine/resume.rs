@@ -104,7 +104,7 @@ impl Machine<'_, '_> {
                 };
                 self.context.meter.room(made.cost_of_change() + ENTRY_BYTES)?;
                 self.context.meter.spend_bytes(made.cost_of_change())?;
-                made.insert(key, value);
+                made.insert(key, value, &mut self.context.meter)?;
                 let made = Value::Object(made);
                 match entries.get(index as usize + 1) {
                     None => {
@@ -178,16 +178,12 @@ impl Machine<'_, '_> {
                     (*place, next) = self.take_held(next);
                 }
                 let (input, next) = self.take_held(next);
-                let made = native.0(self.context, input, &mut given);
-                self.made(made, next)
+                self.call(*native, input, &mut given, next)
             }
             (Step::PathEnd, _) => {
-                let path = self.end_track(&value)?;
+                let path = self.end_track(&value);
                 self.track = track;
-                Ok(State::Yield {
-                    value: path,
-                    kont: next,
-                })
+                self.made(path, next)
             }
             (Step::PathArgument, _) => {
                 self.track = track;
@@ -216,10 +212,10 @@ impl Machine<'_, '_> {
                 then(*update, old, kont)
             }
             (Step::ModifyStore, _) => {
-                let state = self.take_modified(index, frame);
+                let state = self.take_modified(index, frame)?;
                 let changed = access::set_path(state, &held, value, &mut self.context.meter)?;
                 self.cells[index as usize] = crate::jq::operators::check_depth(changed)?;
-                Ok(self.end_modification(index))
+                self.end_modification(index)
             }
             // No other pairs are made.
             _ => Ok(State::Backtrack),

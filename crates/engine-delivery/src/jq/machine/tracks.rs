@@ -25,10 +25,10 @@ impl Machine<'_, '_> {
         let mut keys = Vec::new();
         let mut track = &self.tracks[self.track as usize];
         while track.parent != UNTRACKED {
+            self.context.meter.spend(1)?;
             keys.push(track.key.clone());
             track = &self.tracks[track.parent as usize];
         }
-        self.context.meter.spend(keys.len())?;
         self.context.meter.room(keys.len() * size_of::<Value>())?;
         keys.reverse();
         Ok(Value::array(keys))
@@ -87,6 +87,7 @@ impl Machine<'_, '_> {
         if let Value::Array(keys) = path
             && let Some((last, before)) = keys.items().split_last()
         {
+            self.context.meter.room(keys.len() * size_of::<Track>())?;
             // What lies on the way is not looked at.
             before.iter().for_each(|key| self.follow(key, &Value::Null));
             self.follow(last, &value);

@@ -6,17 +6,16 @@ use crate::jq::fault::{Outcome, raise};
 use crate::jq::memory::Meter;
 use crate::jq::operators::add;
 use crate::jq::order::{compare, is_equal, sort};
-use crate::jq::value::{Array, ENTRY_BYTES, Object, Text, Value};
+use crate::jq::value::{ENTRY_BYTES, Object, Text, Value};
 use crate::jq::write;
 
 pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Value, &mut [Value]) -> Outcome> {
     Some(match (name, arguments) {
         ("add", 0) => |context, input, _| {
-            let items = items(&input)?;
             let mut sum = Value::Null;
-            for item in items {
+            for item in items(&input)? {
                 context.meter.spend(1)?;
-                sum = add(sum, item, &mut context.meter)?;
+                sum = add(sum, item.clone(), &mut context.meter)?;
             }
             Ok(sum)
         },
@@ -32,11 +31,10 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
         ("to_entries", 0) => |context, input, _| to_entries(&input, &mut context.meter),
         ("from_entries", 0) => |context, input, _| from_entries(&input, &mut context.meter),
         ("sort", 0) => |context, input, _| {
-            let Value::Array(array) = &input else {
+            if !matches!(&input, Value::Array(_)) {
                 return raise(format!("{} cannot be sorted, as it is not an array", described(&input)));
-            };
-            let keyed = array.items().iter().map(|item| (item.clone(), item.clone()));
-            let sorted = sort_keyed(keyed, array.len(), &mut context.meter)?;
+            }
+            let sorted = sorted_by(&input, &input, &mut context.meter)?;
             Ok(Value::array(sorted.into_iter().map(|(_, item)| item)))
         },
         ("_sort_by", 1) => |context, input, arguments| {
@@ -57,10 +55,10 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
 }
 
 /// What `.[]` yields.
-fn items(of: &Value) -> Outcome<Vec<Value>> {
+fn items(of: &Value) -> Outcome<Box<dyn Iterator<Item = &Value> + '_>> {
     match of {
-        Value::Array(array) => Ok(array.items().to_vec()),
-        Value::Object(object) => Ok(object.entries().map(|(_, value)| value.clone()).collect()),
+        Value::Array(array) => Ok(Box::new(array.items().iter())),
+        Value::Object(object) => Ok(Box::new(object.entries().map(|(_, value)| value))),
         other => raise(format!("Cannot iterate over {}", described(other))),
     }
 }
@@ -71,8 +69,8 @@ fn join(of: &Value, separator: &Value, meter: &mut Meter) -> Outcome {
         meter.spend(1)?;
         let item = match item {
             Value::Null => Value::text(""),
-            item @ (Value::Bool(_) | Value::Number(_)) => Value::text(write::text(&item, meter)?),
-            other => other,
+            Value::Bool(_) | Value::Number(_) => Value::text(write::json(item, meter)?),
+            other => other.clone(),
         };
         let before = match joined {
             None => Value::text(""),
@@ -94,15 +92,15 @@ fn flatten_into(of: &Value, depth: &Value, flat: &mut Vec<Value>, meter: &mut Me
     let is_over = matches!(depth, Value::Number(0.0));
     for item in items(of)? {
         meter.spend(1)?;
-        match (&item, depth) {
-            (Value::Array(_), _) if is_over => flat.push(item),
+        match (item, depth) {
+            (Value::Array(_), _) if is_over => flat.push(item.clone()),
             (Value::Array(_), Value::Number(depth)) => {
-                flatten_into(&item, &Value::Number(depth - 1.0), flat, meter)?;
+                flatten_into(item, &Value::Number(depth - 1.0), flat, meter)?;
             }
             (Value::Array(_), depth) => {
                 return raise(format!("{} and number (1) cannot be subtracted", described(depth)));
             }
-            _ => flat.push(item),
+            _ => flat.push(item.clone()),
         }
         meter.room(flat.len() * size_of::<Value>())?;
     }
@@ -126,30 +124,24 @@ fn reverse(of: &Value, meter: &mut Meter) -> Outcome {
 }
 
 fn to_entries(of: &Value, meter: &mut Meter) -> Outcome {
-    let entries: Vec<(Value, Value)> = match of {
-        Value::Object(object) => {
-            let entries = object.entries();
-            entries
-                .map(|(key, value)| (Value::Text(key.clone()), value.clone()))
-                .collect()
-        }
-        Value::Array(array) => {
-            let items = array.items().iter().enumerate();
-            items
-                .map(|(at, item)| (Value::Number(at as f64), item.clone()))
-                .collect()
-        }
+    let count = match of {
+        Value::Array(array) => array.len(),
+        Value::Object(object) => object.len(),
         other => return raise(format!("{} has no keys", described(other))),
     };
-    meter.spend(entries.len() * 2)?;
+    meter.spend(count * 2)?;
+    meter.room(count.saturating_mul(ENTRY_BYTES * 4))?;
     let (key_name, value_name) = (Text::new("key".to_owned()), Text::new("value".to_owned()));
-    let mut made = Vec::with_capacity(entries.len());
-    for (key, value) in entries {
-        meter.room(ENTRY_BYTES * 4)?;
-        let entry = [(key_name.clone(), key), (value_name.clone(), value)];
-        made.push(Value::Object(Object::from_iter(entry)));
-    }
-    Ok(Value::Array(Array::new(made)))
+    let made = (0..count).filter_map(|at| {
+        let (key, value) = match of {
+            Value::Array(array) => (Value::Number(at as f64), array.items().get(at)?),
+            Value::Object(object) => object.entry(at).map(|(key, value)| (Value::Text(key.clone()), value))?,
+            _ => return None,
+        };
+        let entry = [(key_name.clone(), key), (value_name.clone(), value.clone())];
+        Some(Value::Object(Object::from_iter(entry)))
+    });
+    Ok(Value::array(made))
 }
 
 /// An object of entries, whose keys and values may be written large.
@@ -161,18 +153,18 @@ fn from_entries(of: &Value, meter: &mut Meter) -> Outcome {
         meter.spend(2)?;
         let mut key = Value::Null;
         for name in &key_names {
-            key = get(&entry, name, meter)?;
+            key = get(entry, name, meter)?;
             if key.is_truthy() {
                 break;
             }
         }
-        let has_value = matches!(&entry, Value::Object(object) if object.get("value").is_some());
-        let value = get(&entry, &value_names[usize::from(!has_value)], meter)?;
+        let has_value = matches!(entry, Value::Object(object) if object.field("value").is_some());
+        let value = get(entry, &value_names[usize::from(!has_value)], meter)?;
         let Value::Text(key) = key else {
             return raise(format!("Cannot use {} as object key", described(&key)));
         };
         meter.room(ENTRY_BYTES)?;
-        made.insert(key, value);
+        made.insert(key, value, meter)?;
     }
     Ok(Value::Object(made))
 }
@@ -182,8 +174,9 @@ fn sort_keyed(
     count: usize,
     meter: &mut Meter,
 ) -> Outcome<Vec<(Value, Value)>> {
-    // The items, and what they are merged into.
-    meter.room(count * size_of::<(Value, Value)>() * 2)?;
+    meter.spend(count)?;
+    // The items, their halves with the room that they had, and what they are merged into.
+    meter.room(count * size_of::<(Value, Value)>() * 4)?;
     sort(items.collect(), meter)
 }
 
@@ -201,23 +194,22 @@ fn sorted_by(of: &Value, keys: &Value, meter: &mut Meter) -> Outcome<Vec<(Value,
 
 /// Those with like keys together, which follow each other.
 fn group(sorted: Vec<(Value, Value)>, meter: &mut Meter) -> Outcome {
-    let mut groups: Vec<Vec<Value>> = Vec::new();
+    let mut groups: Vec<Value> = Vec::new();
     let mut last: Option<Value> = None;
+    let sorted_bytes = sorted.len() * size_of::<(Value, Value)>();
     for (key, item) in sorted {
-        meter.room(size_of::<Vec<Value>>() * 2)?;
+        meter.room(sorted_bytes + groups.len() * 2 * size_of::<Value>())?;
         let is_like = match &last {
             Some(last) => is_equal(last, &key, meter)?,
             None => false,
         };
         match groups.last_mut() {
-            Some(group) if is_like => group.push(item),
-            _ => groups.push(vec![item]),
+            Some(Value::Array(group)) if is_like => group.push(item),
+            _ => groups.push(Value::array([item])),
         }
         last = Some(key);
     }
-    Ok(Value::array(
-        groups.into_iter().map(|group| Value::Array(Array::new(group))),
-    ))
+    Ok(Value::array(groups))
 }
 
 fn extreme_of(of: &Value, keys: &Value, greatest: bool, meter: &mut Meter) -> Outcome {
@@ -240,8 +232,8 @@ fn named(found: &Value, meter: &mut Meter) -> Outcome {
     for capture in items(&get(found, &captures, meter)?)? {
         meter.spend(1)?;
         meter.room(ENTRY_BYTES)?;
-        if let Value::Text(name) = get(&capture, &name, meter)? {
-            named.insert(name, get(&capture, &string, meter)?);
+        if let Value::Text(name) = get(capture, &name, meter)? {
+            named.insert(name, get(capture, &string, meter)?, meter)?;
         }
     }
     Ok(Value::Object(named))

@@ -1,5 +1,7 @@
 //! `@csv` and the other formats.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -19,21 +21,40 @@ pub(super) fn format(context: &mut Context, input: Value, arguments: &mut [Value
     let written = match name.as_str() {
         "text" => match input {
             Value::Text(text) => return Ok(Value::Text(text)),
-            other => write::text(&other, meter)?,
+            other => write::json(&other, meter)?,
         },
         "json" => write::json(&input, meter)?,
         "csv" => row(&input, "csv", meter)?,
         "tsv" => row(&input, "tsv", meter)?,
-        "html" => html(&write::text(&input, meter)?),
-        "uri" => uri(&write::text(&input, meter)?),
+        "html" => html(&growing(&input, HTML_BYTES, meter)?),
+        "uri" => uri(&growing(&input, URI_BYTES, meter)?),
         "sh" => shell(&input, meter)?,
-        "base64" => STANDARD.encode(write::text(&input, meter)?),
-        "base64d" => decode(&write::text(&input, meter)?)?,
+        "base64" => STANDARD.encode(growing(&input, BASE64_BYTES, meter)?.as_bytes()),
+        "base64d" => decode(&growing(&input, DECODED_BYTES, meter)?)?,
         other => return raise(format!("{other} is not a valid format")),
     };
-    meter.spend_bytes(written.len())?;
-    meter.room(written.len())?;
     Ok(Value::text(written))
+}
+
+/// What a byte becomes at most: `&quot;`.
+const HTML_BYTES: usize = 6;
+/// `%22`.
+const URI_BYTES: usize = 3;
+/// A quote becomes four bytes, and a text stands in quotes.
+const SHELL_BYTES: usize = 6;
+/// A quote in a row is doubled, and stands in quotes.
+const ROW_BYTES: usize = 4;
+/// Three bytes are four letters, and one byte is as many.
+const BASE64_BYTES: usize = 4;
+/// Three bytes of four, each of which may be replaced by one of three bytes, beside the bytes themselves.
+const DECODED_BYTES: usize = 3;
+
+/// The input as text, if there is room for each of its bytes to become so many.
+fn growing<'v>(input: &'v Value, bytes: usize, meter: &mut Meter) -> Outcome<Cow<'v, str>> {
+    let text = write::text(input, meter)?;
+    meter.spend_bytes(text.len())?;
+    meter.room(text.len().saturating_mul(bytes))?;
+    Ok(text)
 }
 
 fn row(of: &Value, format: &str, meter: &mut Meter) -> Outcome<String> {
@@ -50,13 +71,14 @@ fn row(of: &Value, format: &str, meter: &mut Meter) -> Outcome<String> {
         match item {
             Value::Null => {}
             Value::Bool(_) | Value::Number(_) => row.push_str(&write::text(item, meter)?),
-            Value::Text(text) if is_csv => {
+            Value::Text(_) if is_csv => {
+                let text = growing(item, ROW_BYTES, meter)?;
                 row.push('"');
-                row.push_str(&text.as_str().replace('"', "\"\""));
+                row.push_str(&text.replace('"', "\"\""));
                 row.push('"');
             }
-            Value::Text(text) => {
-                for letter in text.as_str().chars() {
+            Value::Text(_) => {
+                for letter in growing(item, ROW_BYTES, meter)?.chars() {
                     match letter {
                         '\t' => row.push_str("\\t"),
                         '\n' => row.push_str("\\n"),
@@ -118,9 +140,10 @@ fn shell(of: &Value, meter: &mut Meter) -> Outcome<String> {
             line.push(' ');
         }
         match item {
-            Value::Text(text) => {
+            Value::Text(_) => {
+                let text = growing(item, SHELL_BYTES, meter)?;
                 line.push('\'');
-                line.push_str(&text.as_str().replace('\'', "'\\''"));
+                line.push_str(&text.replace('\'', "'\\''"));
                 line.push('\'');
             }
             Value::Array(_) | Value::Object(_) => {

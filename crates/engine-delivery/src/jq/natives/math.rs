@@ -38,6 +38,18 @@ macro_rules! of_two {
     };
 }
 
+/// A function of two arguments that is more than a step of work, and how many steps it is.
+macro_rules! of_two_counted {
+    ($steps:expr, $function:expr) => {
+        |context, _, arguments| {
+            let (steps, function): (fn(f64, f64) -> usize, fn(f64, f64) -> f64) = ($steps, $function);
+            let (first, second) = (number(&arguments[0])?, number(&arguments[1])?);
+            context.meter.spend(steps(first, second))?;
+            Ok(Value::Number(function(first, second)))
+        }
+    };
+}
+
 pub(super) fn find(name: &str, arguments: usize) -> Option<Run> {
     match arguments {
         0 => without_arguments(name),
@@ -121,17 +133,25 @@ fn with_two(name: &str) -> Option<Run> {
         "fmin" => of_two!(libm::fmin),
         "fmax" => of_two!(libm::fmax),
         "fdim" => of_two!(libm::fdim),
-        "remainder" | "drem" => of_two!(libm::remainder),
+        "remainder" | "drem" => of_two_counted!(|_, _| REMAINDER_STEPS, libm::remainder),
         "nextafter" | "nexttoward" => of_two!(libm::nextafter),
         "ldexp" | "scalbln" => of_two!(|number, exponent| libm::scalbn(number, exponent as i32)),
         "scalb" => of_two!(|number, exponent| match exponent.fract() {
             0.0 => libm::scalbn(number, exponent as i32),
             _ => f64::NAN,
         }),
-        "jn" => of_two!(|order, number| libm::jn(order as i32, number)),
-        "yn" => of_two!(|order, number| libm::yn(order as i32, number)),
+        "jn" => of_two_counted!(bessel_steps, |order, number| libm::jn(order as i32, number)),
+        "yn" => of_two_counted!(bessel_steps, |order, number| libm::yn(order as i32, number)),
         _ => return None,
     })
+}
+
+/// It is divided bit by bit, over all of the exponent.
+const REMAINDER_STEPS: usize = 32;
+
+/// The order is counted up to.
+fn bessel_steps(order: f64, _: f64) -> usize {
+    (order as i32).unsigned_abs() as usize
 }
 
 fn number(value: &Value) -> Outcome<f64> {

@@ -21,22 +21,24 @@ pub(super) fn find(name: &str, arguments: usize) -> Option<fn(&mut Context, Valu
             _ => raise("endswith() requires string inputs"),
         },
         ("ltrimstr", 1) => |context, input, arguments| {
-            trimmed(input, &arguments[0], &mut context.meter, |text, part| {
+            trimmed(input, &arguments[0], &context.meter, |text, part| {
                 text.strip_prefix(part)
             })
         },
         ("rtrimstr", 1) => |context, input, arguments| {
-            trimmed(input, &arguments[0], &mut context.meter, |text, part| {
+            trimmed(input, &arguments[0], &context.meter, |text, part| {
                 text.strip_suffix(part)
             })
         },
         ("ascii_downcase", 0) => |context, input, _| {
             let text = only_text(&input)?;
-            made(text.to_ascii_lowercase(), &mut context.meter)
+            context.meter.room(text.len())?;
+            Ok(Value::text(text.to_ascii_lowercase()))
         },
         ("ascii_upcase", 0) => |context, input, _| {
             let text = only_text(&input)?;
-            made(text.to_ascii_uppercase(), &mut context.meter)
+            context.meter.room(text.len())?;
+            Ok(Value::text(text.to_ascii_uppercase()))
         },
         ("explode", 0) => |context, input, _| {
             let text = only_text(&input)?;
@@ -65,23 +67,13 @@ fn only_text(value: &Value) -> Outcome<&str> {
     }
 }
 
-fn made(text: String, meter: &mut Meter) -> Outcome {
-    meter.spend_bytes(text.len())?;
-    meter.room(text.len())?;
-    Ok(Value::text(text))
-}
-
 /// What is no text, and what does not have the part, stays as it is.
-fn trimmed(
-    input: Value,
-    part: &Value,
-    meter: &mut Meter,
-    strip: for<'t> fn(&'t str, &str) -> Option<&'t str>,
-) -> Outcome {
+fn trimmed(input: Value, part: &Value, meter: &Meter, strip: for<'t> fn(&'t str, &str) -> Option<&'t str>) -> Outcome {
     if let (Value::Text(text), Value::Text(part)) = (&input, part)
         && let Some(rest) = strip(text.as_str(), part.as_str())
     {
-        return made(rest.to_owned(), meter);
+        meter.room(rest.len())?;
+        return Ok(Value::text(rest));
     }
     Ok(input)
 }
@@ -91,6 +83,8 @@ fn implode(of: &Value, meter: &mut Meter) -> Outcome {
     let Value::Array(points) = of else {
         return raise("implode input must be an array");
     };
+    meter.spend(points.len())?;
+    meter.room(points.len() * char::MAX.len_utf8())?;
     let mut text = String::with_capacity(points.len());
     for point in points.items() {
         let point = match point {
@@ -106,17 +100,15 @@ fn implode(of: &Value, meter: &mut Meter) -> Outcome {
         let letter = char::from_u32(*point as u32).filter(|_| !is_negative);
         text.push(letter.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
-    meter.spend(points.len())?;
-    made(text, meter)
+    Ok(Value::text(text))
 }
 
 /// The parts between separators; an empty text has none, and an empty separator stands between all letters.
 pub(in crate::jq) fn split(text: &str, separator: &str, meter: &mut Meter) -> Outcome {
-    meter.spend_bytes(text.len())?;
     let mut parts = Vec::new();
     let mut push = |part: &str, meter: &mut Meter| {
         meter.spend(1)?;
-        meter.room(part.len() + size_of::<Value>() * 4)?;
+        meter.room(part.len() + size_of::<Value>() * (4 + parts.len() * 2))?;
         parts.push(Value::text(part));
         Ok(())
     };
@@ -136,7 +128,6 @@ pub(in crate::jq) fn split(text: &str, separator: &str, meter: &mut Meter) -> Ou
 /// Where a part stands, by bytes and without overlaps.
 fn indices_in_text(text: &Text, part: &Text, meter: &mut Meter) -> Outcome {
     let (text, part) = (text.as_str(), part.as_str());
-    meter.spend_bytes(text.len())?;
     if part.is_empty() {
         return raise("nothing cannot be looked for");
     }

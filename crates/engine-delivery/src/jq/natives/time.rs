@@ -73,6 +73,7 @@ fn format(context: &mut Context, time: Value, format: &Value, function: &str) ->
         return raise(format!("{function} requires a string format"));
     };
     context.meter.spend(format.as_str().len())?;
+    context.meter.spend_bytes(write::BYTES_MAX)?;
     match write::formatted(&moment, format.as_str()) {
         Some(text) => Ok(Value::text(text)),
         None => raise(format!("{function}: unknown system failure")),
@@ -85,6 +86,7 @@ fn parse(context: &mut Context, text: &Value, format: &Value) -> Outcome {
     };
     let (text, format) = (text.as_str(), format.as_str());
     context.meter.spend(text.len() + format.len())?;
+    context.meter.room(text.len() + format.len())?;
     let no_match = || raise(format!("date \"{text}\" does not match format \"{format}\""));
     let Some((moment, rest)) = read::parsed(text, format) else {
         return no_match();

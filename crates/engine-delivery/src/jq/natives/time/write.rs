@@ -3,7 +3,7 @@
 use super::calendar::{MONTHS, Moment, SHORT_NAME, WEEKDAYS, is_leap};
 
 /// jq gives `strftime` so much room, the zero at the end included.
-const BYTES_MAX: usize = 4096;
+pub(super) const BYTES_MAX: usize = 4096;
 
 /// `None` where nothing comes out, or more than there is room for.
 pub(super) fn formatted(moment: &Moment, format: &str) -> Option<String> {
