@@ -6,7 +6,7 @@ mod compile;
 mod parse;
 mod run;
 
-use super::fault::Outcome;
+use super::fault::{Fault, Outcome};
 use super::memory::Meter;
 
 /// As many instructions as a pattern may come to.
@@ -20,7 +20,7 @@ pub(super) struct Pattern {
     /// The groups, the whole match among them, have two slots each, which come first.
     groups: usize,
     slots: usize,
-    /// The names of groups with names.
+    /// The names of groups with names, in the order of the groups.
     names: Vec<(usize, String)>,
     start: Start,
 }
@@ -93,13 +93,41 @@ pub(super) struct Options {
     pub(super) not_empty: bool,
 }
 
+/// Why a pattern was not compiled.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// What is wrong with it.
+    Invalid(String),
+    /// It came to a limit.
+    Ended(Fault),
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self::Invalid(reason)
+    }
+}
+
+impl From<&str> for Refused {
+    fn from(reason: &str) -> Self {
+        Self::Invalid(reason.to_owned())
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Ended(fault)
+    }
+}
+
 /// Where a match and its groups are, in bytes.
 pub(super) type Places = Vec<Option<(usize, usize)>>;
 
 impl Pattern {
-    pub(super) fn new(pattern: &str, options: Options) -> Result<Self, String> {
-        let parsed = parse::parse(pattern, options)?;
-        compile::compile(parsed)
+    /// What the length of the pattern tells of the work must have been counted.
+    pub(super) fn new(pattern: &str, options: Options, meter: &mut Meter) -> Result<Self, Refused> {
+        let parsed = parse::parse(pattern, options, meter)?;
+        compile::compile(parsed, meter)
     }
 
     /// The first match that begins at `from` or behind it.
@@ -108,12 +136,13 @@ impl Pattern {
     }
 
     pub(super) fn name(&self, group: usize) -> Option<&str> {
-        let found = self.names.iter().find(|(known, _)| *known == group);
-        found.map(|(_, name)| name.as_str())
+        let at = self.names.binary_search_by_key(&group, |(known, _)| *known).ok()?;
+        Some(&self.names[at].1)
     }
 
-    /// How large it is.
-    pub(super) fn weight(&self) -> usize {
-        self.instructions.len() + self.sets.iter().map(class::Set::len).sum::<usize>()
+    /// How much memory it takes, names aside.
+    pub(super) fn bytes(&self) -> usize {
+        let sets = self.sets.iter().map(class::Set::bytes).sum::<usize>();
+        self.instructions.capacity() * size_of::<Instruction>() + sets
     }
 }

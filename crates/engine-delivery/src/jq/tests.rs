@@ -6,6 +6,7 @@ mod expressions;
 mod generated;
 mod limits;
 mod oracle;
+mod patterns_limits;
 mod syntax;
 mod table;
 

@@ -6,39 +6,47 @@ use std::sync::Arc;
 use super::Context;
 use crate::jq::access::described;
 use crate::jq::fault::{Outcome, raise};
-use crate::jq::memory::Meter;
-use crate::jq::pattern::{Options, Pattern, Places};
+use crate::jq::memory::{Charge, Meter};
+use crate::jq::pattern::{Options, Pattern, Places, Refused};
 use crate::jq::value::{Object, Text, Value};
 
 /// Patterns that were compiled, so that they need not be for every record.
 #[derive(Default)]
 pub(in crate::jq) struct Compiled {
-    patterns: HashMap<(String, Options), Arc<Pattern>>,
-    weight: usize,
+    patterns: HashMap<Options, HashMap<String, Arc<Pattern>>>,
+    bytes: usize,
 }
 
 /// As much is kept of them.
-const KEPT_WEIGHT_MAX: usize = 50_000;
+const KEPT_BYTES_MAX: usize = 1 << 20;
 /// What compiling costs, beside the pattern's length: classes of letters are tables.
 const COMPILING_STEPS: usize = 500;
 
 impl Compiled {
     fn get(&mut self, text: &str, options: Options, meter: &mut Meter) -> Outcome<Arc<Pattern>> {
-        let key = (text.to_owned(), options);
-        if let Some(known) = self.patterns.get(&key) {
+        meter.spend_bytes(text.len())?;
+        if let Some(known) = self.patterns.get(&options).and_then(|patterns| patterns.get(text)) {
             return Ok(known.clone());
         }
         meter.spend(COMPILING_STEPS.saturating_mul(1 + text.len()))?;
-        let pattern = match Pattern::new(text, options) {
+        let pattern = match Pattern::new(text, options, meter) {
             Ok(pattern) => Arc::new(pattern),
-            Err(reason) => return raise(format!("{text} (at offset 0) is not a valid regex: {reason}")),
+            Err(Refused::Invalid(reason)) => {
+                return raise(format!("{text} (at offset 0) is not a valid regex: {reason}"));
+            }
+            Err(Refused::Ended(fault)) => return Err(fault),
         };
-        self.weight += pattern.weight() + text.len();
-        if self.weight > KEPT_WEIGHT_MAX {
-            self.patterns.clear();
-            self.weight = pattern.weight() + text.len();
+        let bytes = pattern.bytes() + text.len();
+        if bytes > KEPT_BYTES_MAX {
+            return Ok(pattern);
         }
-        self.patterns.insert(key, pattern.clone());
+        self.bytes += bytes;
+        if self.bytes > KEPT_BYTES_MAX {
+            self.patterns.clear();
+            self.bytes = bytes;
+        }
+        let patterns = self.patterns.entry(options).or_default();
+        patterns.insert(text.to_owned(), pattern.clone());
         Ok(pattern)
     }
 }
@@ -60,9 +68,11 @@ fn search(context: &mut Context, input: Value, arguments: &mut [Value]) -> Outco
         };
         return raise(format!("{} cannot be matched, as it is not a string", described(wrong)));
     };
-    let (options, is_global) = options(&arguments[1])?;
-    let pattern = context.patterns.get(pattern.as_str(), options, &mut context.meter)?;
     let meter = &mut context.meter;
+    let (options, is_global) = options(&arguments[1], meter)?;
+    let pattern = context.patterns.get(pattern.as_str(), options, meter)?;
+    let _held = Charge::new(pattern.bytes());
+    meter.room(0)?;
     let text = text.as_str();
     if arguments[2].is_truthy() {
         let found = pattern.find(text, 0, options.not_empty, meter)?;
@@ -95,7 +105,7 @@ fn search(context: &mut Context, input: Value, arguments: &mut [Value]) -> Outco
 }
 
 /// What flags ask for, and whether all matches are wanted.
-fn options(flags: &Value) -> Outcome<(Options, bool)> {
+fn options(flags: &Value, meter: &mut Meter) -> Outcome<(Options, bool)> {
     let mut options = Options::default();
     let mut is_global = false;
     let flags = match flags {
@@ -103,6 +113,7 @@ fn options(flags: &Value) -> Outcome<(Options, bool)> {
         Value::Text(flags) => flags.as_str(),
         other => return raise(format!("{} is not a string", described(other))),
     };
+    meter.spend(flags.len())?;
     for flag in flags.chars() {
         match flag {
             'g' => is_global = true,
@@ -134,6 +145,14 @@ impl Counted<'_> {
         self.letters += self.text[self.byte..byte].chars().count();
         self.byte = byte;
         Ok(self.letters as f64)
+    }
+
+    /// A part of the text, and how many letters it has.
+    fn part(&self, start: usize, end: usize, meter: &mut Meter) -> Outcome<(Value, Value)> {
+        let part = &self.text[start..end];
+        meter.spend_bytes(part.len())?;
+        meter.room(part.len())?;
+        Ok((Value::text(part), Value::Number(part.chars().count() as f64)))
     }
 }
 
@@ -169,18 +188,20 @@ impl Names {
         meter: &mut Meter,
     ) -> Outcome {
         let offset = counted.up_to(start, meter)?;
-        let length = counted.text[start..end].chars().count() as f64;
+        let (string, length) = counted.part(start, end, meter)?;
         let mut captures = Vec::new();
         // A match of nothing tells of no groups.
         let groups = if start == end { &[] } else { &places[1..] };
         for (group, place) in groups.iter().enumerate() {
-            let name = pattern.name(group + 1).map_or(Value::Null, Value::text);
+            let name = pattern.name(group + 1);
+            meter.spend_bytes(name.map_or(0, str::len))?;
+            let name = name.map_or(Value::Null, Value::text);
             captures.push(self.capture(*place, name, counted, meter)?);
         }
         let told = [
             (&self.offset, Value::Number(offset)),
-            (&self.length, Value::Number(length)),
-            (&self.string, Value::text(&counted.text[start..end])),
+            (&self.length, length),
+            (&self.string, string),
             (&self.captures, Value::array(captures)),
         ];
         let told = told.into_iter().map(|(key, value)| (key.clone(), value));
@@ -195,15 +216,13 @@ impl Names {
         meter: &mut Meter,
     ) -> Outcome {
         let (offset, string, length) = match place {
-            None => (-1.0, Value::Null, 0.0),
+            None => (-1.0, Value::Null, Value::Number(0.0)),
             Some((start, end)) => {
-                let part = &counted.text[start..end];
-                let length = part.chars().count() as f64;
-                let string = Value::text(part);
+                let (string, length) = counted.part(start, end, meter)?;
                 (counted.up_to(start, meter)?, string, length)
             }
         };
-        let (offset, length) = (Value::Number(offset), Value::Number(length));
+        let offset = Value::Number(offset);
         // Those of nothing are told in another order.
         let told = match place {
             Some((start, end)) if start < end => [

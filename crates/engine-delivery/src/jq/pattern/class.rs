@@ -4,6 +4,9 @@ use std::sync::LazyLock;
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, HirKind};
 
+use crate::jq::fault::Outcome;
+use crate::jq::memory::Meter;
+
 /// A set of letters, as it is looked up.
 #[derive(Debug)]
 pub(super) struct Set {
@@ -16,7 +19,7 @@ pub(super) struct Set {
 impl Set {
     pub(super) fn new(class: &ClassUnicode) -> Self {
         let mut ascii = 0_u128;
-        let mut ranges = Vec::new();
+        let mut ranges = Vec::with_capacity(class.ranges().len());
         for range in class.ranges() {
             let (start, end) = (range.start(), range.end());
             for letter in (start..=end).take_while(char::is_ascii) {
@@ -37,8 +40,8 @@ impl Set {
         self.ranges.get(at).is_some_and(|(start, _)| *start <= letter)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ranges.len()
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.ranges.capacity() * size_of::<(char, char)>()
     }
 }
 
@@ -57,11 +60,21 @@ pub(super) fn negated(mut class: ClassUnicode) -> ClassUnicode {
     class
 }
 
+/// The letters that have another case.
+static CASED: LazyLock<Option<ClassUnicode>> = LazyLock::new(|| unicode(r"[\p{CWCF}\p{CWCM}]"));
+
 /// All letters that are like one in the class but for their case.
-pub(super) fn folded(mut class: ClassUnicode) -> ClassUnicode {
+pub(super) fn folded(mut class: ClassUnicode, meter: &mut Meter) -> Outcome<ClassUnicode> {
+    let mut cased = class.clone();
+    if let Some(all) = &*CASED {
+        cased.intersect(all);
+    }
+    // The library goes through them letter by letter.
+    meter.spend(cased.iter().map(ClassUnicodeRange::len).sum())?;
     // There are tables for it.
-    let _ = class.try_case_fold_simple();
-    class
+    let _ = cased.try_case_fold_simple();
+    class.union(&cased);
+    Ok(class)
 }
 
 /// The letters of `\d`, `\s` or `\w`.
@@ -121,5 +134,18 @@ fn unicode(expression: &str) -> Option<ClassUnicode> {
     match regex_syntax::parse(expression).ok()?.into_kind() {
         HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => Some(class),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_are_not_folded_have_no_other_case() {
+        let others = negated(CASED.clone().unwrap());
+        let mut folded = others.clone();
+        folded.try_case_fold_simple().unwrap();
+        assert_eq!(folded, others);
     }
 }

@@ -1,25 +1,31 @@
 //! Reads patterns.
 
+mod behind;
 mod brackets;
 mod escapes;
 
 use regex_syntax::hir::ClassUnicode;
 
-use super::{Assertion, Options, class};
+use super::{Assertion, Options, Refused, class};
+use crate::jq::memory::Meter;
 
 /// Groups within groups.
 const NESTING_MAX: usize = 100;
+/// Repetitions of repetitions, as in `a**`: each nests deeper, and the stack must do for all.
+const REPEATED_AGAIN_MAX: usize = 100;
 /// As often as something may be repeated.
 const REPEAT_MAX: u32 = 100_000;
 
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     Char(char),
-    Class(ClassUnicode),
+    /// One of the sets of letters.
+    Class(usize),
     Assertion(Assertion),
     Capture(usize, Box<Node>),
     Look {
-        is_behind: bool,
+        /// So many letters behind, where it does not look ahead.
+        behind: Option<usize>,
         is_negative: bool,
         inner: Box<Node>,
     },
@@ -43,6 +49,7 @@ pub(super) enum Node {
 
 pub(super) struct Parsed {
     pub(super) node: Node,
+    pub(super) sets: Vec<class::Set>,
     pub(super) groups: usize,
     pub(super) names: Vec<(usize, String)>,
 }
@@ -57,7 +64,7 @@ struct Modes {
     many_lines: bool,
 }
 
-pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed, String> {
+pub(super) fn parse(pattern: &str, options: Options, meter: &mut Meter) -> Result<Parsed, Refused> {
     let modes = Modes {
         ignores_case: options.ignores_case,
         extended: options.extended,
@@ -68,10 +75,14 @@ pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed, String> {
         pattern,
         at: 0,
         modes,
+        sets: Vec::new(),
+        sets_bytes: 0,
         groups: 1,
         names: Vec::new(),
         repeated_max: 0,
         nesting: 0,
+        repeated_again: 0,
+        meter,
     };
     let node = parser.alternatives()?;
     if parser.at < pattern.len() {
@@ -82,23 +93,28 @@ pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed, String> {
     }
     Ok(Parsed {
         node,
+        sets: parser.sets,
         groups: parser.groups,
         names: parser.names,
     })
 }
 
-struct Parser<'p> {
+struct Parser<'p, 'm> {
     pattern: &'p str,
     at: usize,
     modes: Modes,
+    sets: Vec<class::Set>,
+    sets_bytes: usize,
     groups: usize,
     names: Vec<(usize, String)>,
     /// The greatest number of a group that is referred to.
     repeated_max: usize,
     nesting: usize,
+    repeated_again: usize,
+    meter: &'m mut Meter,
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     fn rest(&self) -> &str {
         &self.pattern[self.at..]
     }
@@ -122,10 +138,10 @@ impl Parser<'_> {
     }
 
     /// All up to the end or the parenthesis that closes. Modes that are set there end there.
-    fn alternatives(&mut self) -> Result<Node, String> {
+    fn alternatives(&mut self) -> Result<Node, Refused> {
         self.nesting += 1;
         if self.nesting > NESTING_MAX {
-            return Err(format!("groups are nested deeper than {NESTING_MAX}"));
+            return Err(format!("groups are nested deeper than {NESTING_MAX}").into());
         }
         let modes = self.modes;
         let mut alternatives = vec![self.sequence()?];
@@ -140,7 +156,7 @@ impl Parser<'_> {
         })
     }
 
-    fn sequence(&mut self) -> Result<Node, String> {
+    fn sequence(&mut self) -> Result<Node, Refused> {
         let mut nodes = Vec::new();
         loop {
             if self.modes.extended {
@@ -151,7 +167,7 @@ impl Parser<'_> {
                 _ => {}
             }
             if self.takes("\\Q") {
-                self.quoted(&mut nodes);
+                self.quoted(&mut nodes)?;
                 continue;
             }
             let Some((node, repeats)) = self.atom()? else {
@@ -176,7 +192,7 @@ impl Parser<'_> {
     }
 
     /// `\Q..\E`: what means itself. What follows may repeat its last letter.
-    fn quoted(&mut self, nodes: &mut Vec<Node>) {
+    fn quoted(&mut self, nodes: &mut Vec<Node>) -> Result<(), Refused> {
         let rest = self.rest();
         let (text, length) = match rest.split_once("\\E") {
             Some((text, _)) => (text, text.len() + 2),
@@ -184,7 +200,9 @@ impl Parser<'_> {
         };
         let letters: Vec<char> = text.chars().collect();
         self.at += length;
-        nodes.extend(letters.into_iter().map(|letter| self.letter(letter)));
+        for letter in letters {
+            nodes.push(self.letter(letter)?);
+        }
         if let Some(last) = nodes.pop() {
             // A bad repetition is found where the next thing is read.
             match self.repeated(last.clone(), Repeats::Yes) {
@@ -192,29 +210,38 @@ impl Parser<'_> {
                 Err(_) => nodes.push(last),
             }
         }
+        Ok(())
     }
 
-    fn letter(&self, letter: char) -> Node {
+    fn class(&mut self, class: &ClassUnicode) -> Result<Node, Refused> {
+        let set = class::Set::new(class);
+        self.sets_bytes += set.bytes();
+        self.meter.room(self.sets_bytes)?;
+        self.sets.push(set);
+        Ok(Node::Class(self.sets.len() - 1))
+    }
+
+    fn letter(&mut self, letter: char) -> Result<Node, Refused> {
         if self.modes.ignores_case {
-            let folded = class::folded(class::range(letter, letter));
+            let folded = class::folded(class::range(letter, letter), self.meter)?;
             let is_one = folded.ranges().len() == 1 && folded.ranges()[0].start() == folded.ranges()[0].end();
             if !is_one {
-                return Node::Class(folded);
+                return self.class(&folded);
             }
         }
-        Node::Char(letter)
+        Ok(Node::Char(letter))
     }
 
     /// What may be repeated, and whether it may; nothing where only modes were set.
-    fn atom(&mut self) -> Result<Option<(Node, Repeats)>, String> {
+    fn atom(&mut self) -> Result<Option<(Node, Repeats)>, Refused> {
         let letter = self.next().unwrap_or_default();
         let newline = class::range('\n', '\n');
         let node = match letter {
             '(' => return self.group(),
             '[' => self.brackets()?,
             '\\' => return self.escape().map(Some),
-            '.' if self.modes.dot_is_all => Node::Class(class::negated(ClassUnicode::empty())),
-            '.' => Node::Class(class::negated(newline)),
+            '.' if self.modes.dot_is_all => self.class(&class::negated(ClassUnicode::empty()))?,
+            '.' => self.class(&class::negated(newline))?,
             '^' | '$' => {
                 let assertion = match (letter, self.modes.many_lines) {
                     ('^', false) => Assertion::TextStart,
@@ -229,15 +256,16 @@ impl Parser<'_> {
                 if self.interval_at(self.at).is_some() {
                     return Err("target of repeat operator is not specified".into());
                 }
-                self.letter('{')
+                self.letter('{')?
             }
-            letter => self.letter(letter),
+            letter => self.letter(letter)?,
         };
         Ok(Some((node, Repeats::Yes)))
     }
 
     /// A node with the repetitions behind it.
-    fn repeated(&mut self, mut node: Node, repeats: Repeats) -> Result<Node, String> {
+    fn repeated(&mut self, mut node: Node, repeats: Repeats) -> Result<Node, Refused> {
+        let mut times = 0_usize;
         loop {
             if self.modes.extended {
                 self.skip_space();
@@ -258,6 +286,13 @@ impl Parser<'_> {
             if repeats == Repeats::Never {
                 return Err("target of repeat operator is invalid".into());
             }
+            times += 1;
+            if times > 1 {
+                self.repeated_again += 1;
+            }
+            if self.repeated_again > REPEATED_AGAIN_MAX {
+                return Err(format!("repetitions are repeated more than {REPEATED_AGAIN_MAX} times").into());
+            }
             self.at += 1;
             let is_lazy = self.takes("?");
             let is_possessive = !is_lazy && self.takes("+");
@@ -275,7 +310,7 @@ impl Parser<'_> {
 
     /// The bounds of an interval whose brace is before `at`, and where it ends; `None` where there is none, and the
     /// brace means itself.
-    fn interval_at(&self, at: usize) -> Option<(Result<(u32, Option<u32>), String>, usize)> {
+    fn interval_at(&self, at: usize) -> Option<(Result<(u32, Option<u32>), Refused>, usize)> {
         let (inner, _) = self.pattern[at..].split_once('}')?;
         let end = at + inner.len() + 1;
         let number = |text: &str| {
@@ -301,17 +336,10 @@ impl Parser<'_> {
     }
 
     /// What follows an opening parenthesis.
-    fn group(&mut self) -> Result<Option<(Node, Repeats)>, String> {
+    fn group(&mut self) -> Result<Option<(Node, Repeats)>, Refused> {
         if !self.takes("?") {
             return self.capture(None).map(|node| Some((node, Repeats::Yes)));
         }
-        let look = |is_behind, is_negative| {
-            move |inner| Node::Look {
-                is_behind,
-                is_negative,
-                inner: Box::new(inner),
-            }
-        };
         let node = if self.takes("#") {
             let end = self.rest().find(')').ok_or("end pattern in group")?;
             self.at += end + 1;
@@ -319,13 +347,13 @@ impl Parser<'_> {
         } else if self.takes(":") {
             self.inner()?
         } else if self.takes("=") {
-            return Ok(Some((look(false, false)(self.inner()?), Repeats::Never)));
+            return self.look(false, false).map(Some);
         } else if self.takes("!") {
-            return Ok(Some((look(false, true)(self.inner()?), Repeats::Never)));
+            return self.look(false, true).map(Some);
         } else if self.takes("<=") {
-            return Ok(Some((look(true, false)(self.inner()?), Repeats::Never)));
+            return self.look(true, false).map(Some);
         } else if self.takes("<!") {
-            return Ok(Some((look(true, true)(self.inner()?), Repeats::Never)));
+            return self.look(true, true).map(Some);
         } else if self.takes(">") {
             Node::Atomic(Box::new(self.inner()?))
         } else if self.takes("<") {
@@ -340,8 +368,22 @@ impl Parser<'_> {
         Ok(Some((node, Repeats::Yes)))
     }
 
+    fn look(&mut self, is_behind: bool, is_negative: bool) -> Result<(Node, Repeats), Refused> {
+        let inner = self.inner()?;
+        let behind = match is_behind {
+            true => Some(behind::length_behind(&inner, is_negative)?),
+            false => None,
+        };
+        let look = Node::Look {
+            behind,
+            is_negative,
+            inner: Box::new(inner),
+        };
+        Ok((look, Repeats::Never))
+    }
+
     /// What stands in a group, and its closing parenthesis.
-    fn inner(&mut self) -> Result<Node, String> {
+    fn inner(&mut self) -> Result<Node, Refused> {
         let inner = self.alternatives()?;
         match self.takes(")") {
             true => Ok(inner),
@@ -349,7 +391,7 @@ impl Parser<'_> {
         }
     }
 
-    fn capture(&mut self, name: Option<String>) -> Result<Node, String> {
+    fn capture(&mut self, name: Option<String>) -> Result<Node, Refused> {
         let group = self.groups;
         self.groups += 1;
         if let Some(name) = name {
@@ -358,7 +400,7 @@ impl Parser<'_> {
         Ok(Node::Capture(group, Box::new(self.inner()?)))
     }
 
-    fn group_name(&mut self, end: char) -> Result<String, String> {
+    fn group_name(&mut self, end: char) -> Result<String, Refused> {
         let (name, _) = self.rest().split_once(end).ok_or("end pattern in group")?;
         let name = name.to_owned();
         self.at += name.len() + 1;
@@ -366,13 +408,13 @@ impl Parser<'_> {
             return Err("group name is empty".into());
         };
         if first.is_ascii_digit() || !(first.is_alphanumeric() || first == '_') || name.contains(')') {
-            return Err(format!("invalid group name <{name}>"));
+            return Err(format!("invalid group name <{name}>").into());
         }
         Ok(name)
     }
 
     /// `(?imsx-imsx)` or `(?imsx-imsx:..)`
-    fn modes(&mut self) -> Result<Option<(Node, Repeats)>, String> {
+    fn modes(&mut self) -> Result<Option<(Node, Repeats)>, Refused> {
         let before = self.modes;
         let mut is_on = true;
         let mut is_first = true;

@@ -6,6 +6,8 @@ use crate::jq::memory::Meter;
 
 /// Instructions take less time than a step of the machine.
 const INSTRUCTIONS_A_STEP: usize = 8;
+/// What is compared in the time of an instruction, byte by byte and not letter by letter.
+const BYTES_AN_INSTRUCTION: usize = 8;
 const UNSET: usize = usize::MAX;
 
 pub(super) fn find(
@@ -20,7 +22,7 @@ pub(super) fn find(
         text,
         from,
         not_empty,
-        slots: vec![UNSET; pattern.slots],
+        slots: Vec::new(),
         stack: Vec::new(),
         instructions: 0,
         meter,
@@ -41,8 +43,9 @@ pub(super) fn find(
             },
             _ => {}
         }
-        matcher.slots.fill(UNSET);
-        matcher.meter.spend(1 + matcher.slots.len() / INSTRUCTIONS_A_STEP)?;
+        matcher.meter.spend(1 + pattern.slots / INSTRUCTIONS_A_STEP)?;
+        matcher.slots.clear();
+        matcher.slots.resize(pattern.slots, UNSET);
         if matcher.run(0, start, start)?.is_some() {
             return Ok(Some(matcher.places()));
         }
@@ -61,6 +64,7 @@ struct Matcher<'p, 't, 'm> {
     not_empty: bool,
     slots: Vec<usize>,
     stack: Vec<Undo>,
+    /// Those that were not counted as steps yet.
     instructions: usize,
     meter: &'m mut Meter,
 }
@@ -82,11 +86,13 @@ impl Matcher<'_, '_, '_> {
         places.collect()
     }
 
-    fn spend(&mut self) -> Outcome<()> {
-        self.instructions += 1;
-        if self.instructions.is_multiple_of(INSTRUCTIONS_A_STEP * 32) {
-            self.meter.spend(32)?;
-            self.meter.room(self.stack.len() * size_of::<Undo>())?;
+    /// Counts what takes as long as so many instructions.
+    fn spend(&mut self, instructions: usize) -> Outcome<()> {
+        self.instructions += instructions;
+        if self.instructions >= INSTRUCTIONS_A_STEP {
+            self.meter.spend(self.instructions / INSTRUCTIONS_A_STEP)?;
+            self.meter.room(self.stack.capacity() * size_of::<Undo>())?;
+            self.instructions %= INSTRUCTIONS_A_STEP;
         }
         Ok(())
     }
@@ -101,7 +107,7 @@ impl Matcher<'_, '_, '_> {
         let base = self.stack.len();
         let (mut at, mut place) = (from, place);
         loop {
-            self.spend()?;
+            self.spend(1)?;
             let next = match self.pattern.instructions[at] {
                 Instruction::Match if from == 0 && self.not_empty && place == start => None,
                 Instruction::Match => return Ok(Some(place)),
@@ -111,6 +117,10 @@ impl Matcher<'_, '_, '_> {
                     next,
                 } => self.look(at + 1, place, is_negative, back)?.then_some((next, place)),
                 Instruction::Atomic { next } => self.atomic(at + 1, place)?.map(|place| (next, place)),
+                Instruction::Repeated { group, ignores_case } => {
+                    let length = self.repeated(group, ignores_case, place)?;
+                    length.map(|length| (at + 1, place + length))
+                }
                 instruction => self.step(instruction, at, place),
             };
             (at, place) = match next {
@@ -161,20 +171,32 @@ impl Matcher<'_, '_, '_> {
                 Some((if is_there { exit } else { at + 1 }, place))
             }
             Instruction::Assert(assertion) => self.holds(assertion, place).then_some((at + 1, place)),
-            Instruction::Repeated { group, ignores_case } => {
-                let (start, end) = (self.slots[group * 2], self.slots[group * 2 + 1]);
-                let held = self.text.get(start..end).filter(|_| start != UNSET && end != UNSET)?;
-                let length = prefix(&self.text[place..], held, ignores_case)?;
-                // What is looked at takes as long as looking at it letter by letter.
-                self.instructions += held.len() / INSTRUCTIONS_A_STEP;
-                Some((at + 1, place + length))
-            }
-            Instruction::Fail | Instruction::Match | Instruction::Look { .. } | Instruction::Atomic { .. } => None,
+            Instruction::Fail
+            | Instruction::Match
+            | Instruction::Look { .. }
+            | Instruction::Atomic { .. }
+            | Instruction::Repeated { .. } => None,
         }
+    }
+
+    /// How long what a group holds is at a place; `None` where it is not there.
+    fn repeated(&mut self, group: usize, ignores_case: bool, place: usize) -> Outcome<Option<usize>> {
+        let text = self.text;
+        let (start, end) = (self.slots[group * 2], self.slots[group * 2 + 1]);
+        let Some(held) = text.get(start..end).filter(|_| start != UNSET && end != UNSET) else {
+            return Ok(None);
+        };
+        let compared = held.len().min(text.len() - place);
+        self.spend(match ignores_case {
+            true => compared,
+            false => compared / BYTES_AN_INSTRUCTION,
+        })?;
+        Ok(prefix(&text[place..], held, ignores_case))
     }
 
     /// Whether what is looked at holds.
     fn look(&mut self, from: usize, place: usize, is_negative: bool, back: usize) -> Outcome<bool> {
+        self.spend(back.min(place))?;
         let mut start = place;
         for _ in 0..back {
             match self.text[..start].chars().next_back() {
@@ -185,7 +207,7 @@ impl Matcher<'_, '_, '_> {
         let base = self.stack.len();
         let found = self.run(from, start, start)?.is_some();
         if found && !is_negative {
-            self.forget_branches(base);
+            self.forget_branches(base)?;
         } else {
             while self.undo(base).is_some() {}
         }
@@ -195,12 +217,13 @@ impl Matcher<'_, '_, '_> {
     fn atomic(&mut self, from: usize, place: usize) -> Outcome<Option<usize>> {
         let base = self.stack.len();
         let end = self.run(from, place, place)?;
-        self.forget_branches(base);
+        self.forget_branches(base)?;
         Ok(end)
     }
 
     /// What was matched is not matched otherwise; what groups held before is still put back.
-    fn forget_branches(&mut self, base: usize) {
+    fn forget_branches(&mut self, base: usize) -> Outcome<()> {
+        self.spend(self.stack.len() - base)?;
         let mut kept = base;
         for at in base..self.stack.len() {
             if matches!(self.stack[at], Undo::Slot(..)) {
@@ -209,6 +232,7 @@ impl Matcher<'_, '_, '_> {
             }
         }
         self.stack.truncate(kept);
+        Ok(())
     }
 
     fn holds(&self, assertion: Assertion, place: usize) -> bool {

@@ -8,7 +8,7 @@ use crate::jq::{Context, Limits, Machine, Meter, Output, Query, Value, natives::
 const STACK_BYTES: usize = 1 << 20;
 
 /// Few steps, so that what runs until they are over is over soon.
-const FEW_STEPS: Limits = Limits {
+pub(super) const FEW_STEPS: Limits = Limits {
     steps: 300_000,
     bytes: 32 << 20,
 };
@@ -19,7 +19,7 @@ fn on_little_stack<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) 
     thread.spawn(run).unwrap().join().unwrap()
 }
 
-fn first(query: &str, record: &str, limits: Limits) -> Result<Option<Output>, String> {
+pub(super) fn first(query: &str, record: &str, limits: Limits) -> Result<Option<Output>, String> {
     let (query, record) = (query.to_owned(), record.to_owned());
     on_little_stack(move || Query::compile(&query)?.first(record.as_bytes(), 0.0, limits))
 }

@@ -3,7 +3,7 @@
 use regex_syntax::hir::ClassUnicode;
 
 use super::{Node, Parser};
-use crate::jq::pattern::class;
+use crate::jq::pattern::{Refused, class};
 
 /// What stands in brackets.
 enum Item {
@@ -11,9 +11,9 @@ enum Item {
     Class(ClassUnicode),
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// What follows an opening bracket.
-    pub(super) fn brackets(&mut self) -> Result<Node, String> {
+    pub(super) fn brackets(&mut self) -> Result<Node, Refused> {
         const OPEN: &str = "premature end of char-class";
         let is_negative = self.takes("^");
         if self.rest().starts_with(']') && !self.rest()[1..].contains(']') {
@@ -50,15 +50,15 @@ impl Parser<'_> {
             }
         }
         if self.modes.ignores_case {
-            class = class::folded(class);
+            class = class::folded(class, self.meter)?;
         }
-        Ok(Node::Class(match is_negative {
+        self.class(&match is_negative {
             true => class::negated(class),
             false => class,
-        }))
+        })
     }
 
-    fn item(&mut self) -> Result<Option<Item>, String> {
+    fn item(&mut self) -> Result<Option<Item>, Refused> {
         if self.rest().starts_with("[:")
             && let Some((name, _)) = self.rest()[2..].split_once(":]")
             && name

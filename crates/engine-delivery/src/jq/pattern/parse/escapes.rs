@@ -1,10 +1,10 @@
 //! What follows a backslash.
 
 use super::{Node, Parser, Repeats};
-use crate::jq::pattern::{Assertion, class};
+use crate::jq::pattern::{Assertion, Refused, class};
 
-impl Parser<'_> {
-    pub(super) fn escape(&mut self) -> Result<(Node, Repeats), String> {
+impl Parser<'_, '_> {
+    pub(super) fn escape(&mut self) -> Result<(Node, Repeats), Refused> {
         let letter = self.next().ok_or("end pattern at escape")?;
         let assertion = |assertion| Ok((Node::Assertion(assertion), Repeats::Never));
         let node = match letter {
@@ -15,18 +15,18 @@ impl Parser<'_> {
             'b' => return assertion(Assertion::WordBoundary),
             'B' => return assertion(Assertion::NoWordBoundary),
             'K' => return Ok((Node::Keep, Repeats::Never)),
-            'N' => Node::Class(class::negated(class::range('\n', '\n'))),
-            'O' => Node::Class(class::range('\0', char::MAX)),
-            'R' => line_end(),
-            'X' | 'y' | 'Y' | 'g' => return Err(format!("\\{letter} is not known here")),
+            'N' => self.class(&class::negated(class::range('\n', '\n')))?,
+            'O' => self.class(&class::range('\0', char::MAX))?,
+            'R' => self.line_end()?,
+            'X' | 'y' | 'Y' | 'g' => return Err(format!("\\{letter} is not known here").into()),
             'k' if self.peek() == Some('<') => self.named_group()?,
             '1'..='9' => return self.group_or_octal(letter).map(|node| (node, Repeats::Yes)),
             _ => match self.class_escape(letter)? {
                 // Case is not ignored here, but in brackets.
-                Some(class) => Node::Class(class),
+                Some(class) => self.class(&class)?,
                 None => {
                     let letter = self.letter_escape(letter)?;
-                    self.letter(letter)
+                    self.letter(letter)?
                 }
             },
         };
@@ -34,7 +34,7 @@ impl Parser<'_> {
     }
 
     /// `\d`, `\p{..}` and the like.
-    pub(super) fn class_escape(&mut self, letter: char) -> Result<Option<regex_syntax::hir::ClassUnicode>, String> {
+    pub(super) fn class_escape(&mut self, letter: char) -> Result<Option<regex_syntax::hir::ClassUnicode>, Refused> {
         if let Some(class) = class::of_escape(letter.to_ascii_lowercase()) {
             return Ok(Some(match letter.is_ascii_uppercase() {
                 true => class::negated(class),
@@ -59,7 +59,7 @@ impl Parser<'_> {
     }
 
     /// An escape that stands for one letter, in brackets or out of them.
-    pub(super) fn letter_escape(&mut self, letter: char) -> Result<char, String> {
+    pub(super) fn letter_escape(&mut self, letter: char) -> Result<char, Refused> {
         Ok(match letter {
             'n' => '\n',
             't' => '\t',
@@ -85,8 +85,8 @@ impl Parser<'_> {
         })
     }
 
-    /// The letter of so many digits at most.
-    fn digits(&mut self, radix: u32, count: usize, mut point: u32) -> Result<char, String> {
+    /// The letter whose byte is told by so many digits at most. jq takes bytes beyond ASCII as parts of a letter.
+    fn digits(&mut self, radix: u32, count: usize, mut point: u32) -> Result<char, Refused> {
         for _ in 0..count {
             let Some(digit) = self.peek().and_then(|letter| letter.to_digit(radix)) else {
                 break;
@@ -94,11 +94,12 @@ impl Parser<'_> {
             self.at += 1;
             point = point * radix + digit;
         }
-        char::from_u32(point).ok_or_else(|| "invalid code point value".to_owned())
+        let letter = char::from_u32(point).filter(char::is_ascii);
+        letter.ok_or_else(|| "too short multibyte code string".into())
     }
 
     /// `\1` is a group, `\10` one where there are so many, and a letter by its octal number where not.
-    fn group_or_octal(&mut self, first: char) -> Result<Node, String> {
+    fn group_or_octal(&mut self, first: char) -> Result<Node, Refused> {
         let rest = &self.pattern[self.at - first.len_utf8()..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let number = rest[..digits].parse().unwrap_or(usize::MAX);
@@ -111,14 +112,14 @@ impl Parser<'_> {
             });
         }
         if first > '7' {
-            return Ok(self.letter(first));
+            return self.letter(first);
         }
         let letter = self.letter_escape(first)?;
-        Ok(self.letter(letter))
+        self.letter(letter)
     }
 
     /// `\k<name>`
-    fn named_group(&mut self) -> Result<Node, String> {
+    fn named_group(&mut self) -> Result<Node, Refused> {
         self.at += 1;
         let (name, _) = self.rest().split_once('>').ok_or("end pattern in group")?;
         let name = name.to_owned();
@@ -137,18 +138,19 @@ impl Parser<'_> {
         let named = self.names.iter().rev().filter(|(_, known)| *known == name);
         let groups: Vec<_> = named.map(|(group, _)| *group).collect();
         match groups.is_empty() {
-            true => Err(format!("undefined name <{name}> reference")),
+            true => Err(format!("undefined name <{name}> reference").into()),
             false => Ok(Node::Repeated { groups, ignores_case }),
         }
     }
-}
 
-/// `\R`: one line end, whichever it is.
-fn line_end() -> Node {
-    let both = Node::Sequence(vec![Node::Char('\r'), Node::Char('\n')]);
-    let mut one = class::range('\n', '\r');
-    for letter in ['\u{85}', '\u{2028}', '\u{2029}'] {
-        one.union(&class::range(letter, letter));
+    /// `\R`: one line end, whichever it is.
+    fn line_end(&mut self) -> Result<Node, Refused> {
+        let both = Node::Sequence(vec![Node::Char('\r'), Node::Char('\n')]);
+        let mut one = class::range('\n', '\r');
+        for letter in ['\u{85}', '\u{2028}', '\u{2029}'] {
+            one.union(&class::range(letter, letter));
+        }
+        let one = self.class(&one)?;
+        Ok(Node::Atomic(Box::new(Node::Alternatives(vec![both, one]))))
     }
-    Node::Atomic(Box::new(Node::Alternatives(vec![both, Node::Class(one)])))
 }
