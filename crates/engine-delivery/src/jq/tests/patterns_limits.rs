@@ -64,7 +64,10 @@ fn patterns_nest_as_deep_as_the_stack_goes() {
     let reason = "repetitions are repeated more than 100 times";
     check_refused(r#""a" | test("a" + "*" * 500)"#, reason);
     check_refused(r#""a" | test("(?<=a" + "*" * 500 + ")")"#, reason);
-    check_refused(r#""a" | test("(?:a" + "**" * 9 + ")**" * 99)"#, "unmatched close parenthesis");
+    check_refused(
+        r#""a" | test("(?:a" + "**" * 9 + ")**" * 99)"#,
+        "unmatched close parenthesis",
+    );
     check_refused(r#""a" | test("(" * 90 + "a" + "***)" * 90)"#, reason);
     for query in [
         r#""a" | test("a" + "*" * 9800)"#,
