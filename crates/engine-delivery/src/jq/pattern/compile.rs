@@ -78,7 +78,9 @@ impl Compiler<'_> {
             Node::Atomic(inner) => self.atomic(inner),
             Node::Sequence(nodes) => {
                 let mut is_head_behind = is_head_behind;
-                nodes.iter().try_for_each(|node| self.node(node, std::mem::take(&mut is_head_behind)))
+                nodes
+                    .iter()
+                    .try_for_each(|node| self.node(node, std::mem::take(&mut is_head_behind)))
             }
             Node::Alternatives(nodes) => self.alternatives(nodes, is_head_behind),
             Node::Repeat {

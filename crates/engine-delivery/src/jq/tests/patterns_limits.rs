@@ -8,21 +8,18 @@ const MEMORY: &str = "the query was ended: it makes more of the record than memo
 
 #[track_caller]
 fn check_ended(query: &str, limits: Limits, expected: &str) {
-    eprintln!("Q {query}");
     let ended = first(query, "null", limits).expect_err(query);
     assert_eq!(ended, expected, "{query}");
 }
 
 #[track_caller]
 fn check_runs(query: &str, limits: Limits) {
-    eprintln!("Q {query}");
     assert_eq!(first(query, "null", limits), Ok(Some(Output::Other)), "{query}");
 }
 
 /// The error of a pattern that is none.
 #[track_caller]
 fn check_refused(query: &str, reason: &str) {
-    eprintln!("Q {query}");
     let error = first(query, "null", Limits::default()).expect_err(query);
     assert!(error.starts_with("the query failed: "), "{query}: {error}");
     assert!(error.contains(reason), "{query}: {error}");
@@ -64,7 +61,10 @@ fn patterns_nest_as_deep_as_the_stack_goes() {
     let reason = "repetitions are repeated more than 100 times";
     check_refused(r#""a" | test("a" + "*" * 500)"#, reason);
     check_refused(r#""a" | test("(?<=a" + "*" * 500 + ")")"#, reason);
-    check_refused(r#""a" | test("(?:a" + "**" * 9 + ")**" * 99)"#, "unmatched close parenthesis");
+    check_refused(
+        r#""a" | test("(?:a" + "**" * 9 + ")**" * 99)"#,
+        "unmatched close parenthesis",
+    );
     check_refused(r#""a" | test("(" * 90 + "a" + "***)" * 90)"#, reason);
     for query in [
         r#""a" | test("a" + "*" * 9800)"#,
