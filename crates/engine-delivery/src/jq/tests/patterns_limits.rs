@@ -8,21 +8,18 @@ const MEMORY: &str = "the query was ended: it makes more of the record than memo
 
 #[track_caller]
 fn check_ended(query: &str, limits: Limits, expected: &str) {
-    eprintln!("Q {query}");
     let ended = first(query, "null", limits).expect_err(query);
     assert_eq!(ended, expected, "{query}");
 }
 
 #[track_caller]
 fn check_runs(query: &str, limits: Limits) {
-    eprintln!("Q {query}");
     assert_eq!(first(query, "null", limits), Ok(Some(Output::Other)), "{query}");
 }
 
 /// The error of a pattern that is none.
 #[track_caller]
 fn check_refused(query: &str, reason: &str) {
-    eprintln!("Q {query}");
     let error = first(query, "null", Limits::default()).expect_err(query);
     assert!(error.starts_with("the query failed: "), "{query}: {error}");
     assert!(error.contains(reason), "{query}: {error}");
