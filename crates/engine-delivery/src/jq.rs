@@ -103,6 +103,7 @@ impl Query {
         let mut context = Context::new(meter, now, std::mem::take(&mut self.compiled.lock()));
         let output = Machine::new(&self.program, &mut context).first_output(input);
         let output = output.and_then(|output| output.map(|output| told(&output, &mut context.meter)).transpose());
+        context.patterns.settle();
         *self.compiled.lock() = context.patterns;
         output.map_err(|fault| match fault {
             Fault::Raised(error) => format!("the query failed: {}", write::shortened_to(&error, REASON_BYTES_MAX)),

@@ -61,7 +61,6 @@ impl Meter {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn steps_left(&self) -> u64 {
         self.steps_left
     }

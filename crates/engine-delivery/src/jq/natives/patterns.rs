@@ -13,8 +13,23 @@ use crate::jq::value::{Object, Text, Value};
 /// Patterns that were compiled, so that they need not be for every record.
 #[derive(Default)]
 pub(in crate::jq) struct Compiled {
-    patterns: HashMap<Options, HashMap<String, Arc<Pattern>>>,
+    /// Of records before. What is here changes how long a record takes, and not what it costs.
+    kept: Patterns,
+    /// Those that this record has paid for.
+    paid: Patterns,
+}
+
+#[derive(Default)]
+struct Patterns {
+    by_text: HashMap<Options, HashMap<String, Known>>,
     bytes: usize,
+}
+
+#[derive(Clone)]
+struct Known {
+    pattern: Arc<Pattern>,
+    /// What compiling it took.
+    steps: usize,
 }
 
 /// As much is kept of them.
@@ -23,31 +38,63 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 const COMPILING_STEPS: usize = 500;
 
 impl Compiled {
+    /// Makes ready for the next record.
+    pub(in crate::jq) fn settle(&mut self) {
+        self.paid = Patterns::default();
+    }
+
     fn get(&mut self, text: &str, options: Options, meter: &mut Meter) -> Outcome<Arc<Pattern>> {
         meter.spend_bytes(text.len())?;
-        if let Some(known) = self.patterns.get(&options).and_then(|patterns| patterns.get(text)) {
-            return Ok(known.clone());
+        if let Some(known) = self.paid.get(text, options) {
+            return Ok(known.pattern);
         }
-        meter.spend(COMPILING_STEPS.saturating_mul(1 + text.len()))?;
-        let pattern = match Pattern::new(text, options, meter) {
-            Ok(pattern) => Arc::new(pattern),
-            Err(Refused::Invalid(reason)) => {
-                return raise(format!("{text} (at offset 0) is not a valid regex: {reason}"));
+        let known = match self.kept.get(text, options) {
+            // The same record costs the same whatever came before it, so that it has the same keys each time.
+            Some(known) => {
+                meter.spend(known.steps)?;
+                known
             }
-            Err(Refused::Ended(fault)) => return Err(fault),
+            None => {
+                let known = compile(text, options, meter)?;
+                self.kept.keep(text, options, &known);
+                known
+            }
         };
-        let bytes = pattern.bytes() + text.len();
+        self.paid.keep(text, options, &known);
+        Ok(known.pattern)
+    }
+}
+
+impl Patterns {
+    fn get(&self, text: &str, options: Options) -> Option<Known> {
+        self.by_text.get(&options)?.get(text).cloned()
+    }
+
+    fn keep(&mut self, text: &str, options: Options, known: &Known) {
+        let bytes = known.pattern.bytes() + text.len();
         if bytes > KEPT_BYTES_MAX {
-            return Ok(pattern);
+            return;
         }
         self.bytes += bytes;
         if self.bytes > KEPT_BYTES_MAX {
-            self.patterns.clear();
+            self.by_text.clear();
             self.bytes = bytes;
         }
-        let patterns = self.patterns.entry(options).or_default();
-        patterns.insert(text.to_owned(), pattern.clone());
-        Ok(pattern)
+        let patterns = self.by_text.entry(options).or_default();
+        patterns.insert(text.to_owned(), known.clone());
+    }
+}
+
+fn compile(text: &str, options: Options, meter: &mut Meter) -> Outcome<Known> {
+    let before = meter.steps_left();
+    meter.spend(COMPILING_STEPS.saturating_mul(1 + text.len()))?;
+    match Pattern::new(text, options, meter) {
+        Ok(pattern) => Ok(Known {
+            pattern: Arc::new(pattern),
+            steps: (before - meter.steps_left()) as usize,
+        }),
+        Err(Refused::Invalid(reason)) => raise(format!("{text} (at offset 0) is not a valid regex: {reason}")),
+        Err(Refused::Ended(fault)) => Err(fault),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What regular expressions may cost: reading them, compiling them and what they match.
 
 use super::limits::{FEW_STEPS, first};
-use crate::jq::{Limits, Output};
+use crate::jq::{Limits, Output, Query};
 
 const STEPS: &str = "the query was ended: it takes too many steps";
 const MEMORY: &str = "the query was ended: it makes more of the record than memory is given";
@@ -126,6 +126,25 @@ fn large_patterns_are_not_kept() {
     let limits = of_steps(450_000);
     check_runs(r#"[range(2) | "a" | test("a" * 600)]"#, limits);
     check_ended(r#"[range(2) | "a" | test("\\w" * 300)]"#, limits, STEPS);
+}
+
+#[test]
+fn a_record_costs_the_same_whatever_came_before_it() {
+    let query = || Query::compile(r#"{a: (test("(a+)[bc]\\d{3}"; "i") or (gsub("b"; "c") | test("c")))}"#).unwrap();
+    let runs = |query: &Query, steps| query.first(br#""abc""#, 0.0, of_steps(steps)).is_ok();
+    let (mut too_few, mut enough) = (0, Limits::default().steps);
+    while enough - too_few > 1 {
+        let middle = u64::midpoint(too_few, enough);
+        match runs(&query(), middle) {
+            true => enough = middle,
+            false => too_few = middle,
+        }
+    }
+    let used = query();
+    for _ in 0..2 {
+        assert!(runs(&used, enough));
+        assert!(!runs(&used, too_few));
+    }
 }
 
 #[test]
