@@ -19,7 +19,8 @@ pub use error::CatalogError;
 pub use filter::PartitionFilter;
 pub use hive_types::{HiveField, HiveType, InvalidHiveType};
 pub use model::{
-    Column, Database, DatabaseSpec, Parameters, Partition, PartitionSpec, Serde, StorageDescriptor, Table, TableSpec,
+    Column, Database, DatabaseSpec, Parameters, Partition, PartitionSpec, Serde, StorageDescriptor, Table, TableFormat,
+    TableSpec,
 };
 pub use tables::TableUpdate;
 pub use tags::Tagged;

@@ -74,6 +74,26 @@ impl TableSpec {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.as_ref()?.get(name).map(String::as_str)
     }
+
+    /// The format of a table whose own log says which of the files at its location are its: the parameter `table_type`,
+    /// as Athena keeps it, or `spark.sql.sources.provider`, as Spark does, in any case.
+    pub fn table_format(&self) -> Option<TableFormat> {
+        let named = ["table_type", "spark.sql.sources.provider"];
+        let mut named = named.iter().filter_map(|name| self.parameter(name));
+        named.find_map(|value| match value.to_ascii_lowercase().as_str() {
+            "delta" => Some(TableFormat::Delta),
+            "iceberg" => Some(TableFormat::Iceberg),
+            "hudi" => Some(TableFormat::Hudi),
+            _ => None,
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    Delta,
+    Iceberg,
+    Hudi,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,10 @@
 //! Objects as files of Delta tables.
 //!
-//! A table of the catalog is a Delta table where its parameter `table_type` is `DELTA` or `spark.sql.sources.provider` is
-//! `delta`, in any case, as Athena and Spark keep them. The table is made at its location by the first delivery.
+//! Which tables of the catalog are Delta tables, [`engine_catalog::TableSpec::table_format`] says. The table is made at its location by the first delivery.
 
 use std::collections::BTreeMap;
 
-use engine_catalog::Table;
+use engine_catalog::{Table, TableFormat};
 use engine_formats::{arrow_schema, without_views};
 use engine_lake::{AddedFile, DeltaTable, Location, Outcome, TableSpec};
 
@@ -16,10 +15,7 @@ use crate::register;
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 
 pub(crate) fn is_delta(table: &Table) -> bool {
-    ["table_type", "spark.sql.sources.provider"].iter().any(|name| {
-        let value = table.spec.parameter(name);
-        value.is_some_and(|value| value.eq_ignore_ascii_case("delta"))
-    })
+    table.spec.table_format() == Some(TableFormat::Delta)
 }
 
 /// The parameter of tables whose small files are to be put together, into files of so many megabytes.

@@ -46,6 +46,13 @@ impl Format {
         let Some(storage) = &table.spec.storage_descriptor else {
             return Err(invalid(table, "has no storage descriptor"));
         };
+        // Read as directories they would have rows that were deleted, or have some twice.
+        if let Some(format) = table.spec.table_format() {
+            let (database, name) = (&table.database, &table.spec.name);
+            return Err(SqlError::not_supported(format!(
+                "reading {format:?} tables (table {database}.{name})"
+            )));
+        }
         let properties = Properties { table, storage };
         let library = storage.serde_library().unwrap_or("").to_ascii_lowercase();
         let input = storage.input_format.as_deref().unwrap_or("").to_ascii_lowercase();

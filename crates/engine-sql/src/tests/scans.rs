@@ -592,16 +592,40 @@ async fn tables_that_cannot_be_read_say_so_and_are_listed() {
         .create_table(&lake.session.scope, "default", view)
         .await
         .unwrap();
-    for table in ["o", "p", "v"] {
+    // Their logs say which of the files at their locations are theirs.
+    for (name, parameter) in [
+        ("d", "'table_type'='DELTA'"),
+        ("e", "'spark.sql.sources.provider'='delta'"),
+        ("i", "'table_type'='iceberg'"),
+    ] {
+        let at = format!("location 's3://lake/{name}/' tblproperties ({parameter})");
+        lake.lines(&format!("create external table {name} (a int) stored as parquet {at}"))
+            .await;
+    }
+    for (table, why) in [
+        ("o", "format"),
+        ("p", "projection"),
+        ("v", "view"),
+        ("d", "reading Delta tables (table default.d)"),
+        ("e", "reading Delta tables (table default.e)"),
+        ("i", "reading Iceberg tables (table default.i)"),
+    ] {
         let error = lake.error(&format!("select count(*) from {table}")).await;
-        assert!(error.contains("NOT_SUPPORTED"), "{error}");
+        assert!(error.contains("NOT_SUPPORTED") && error.contains(why), "{error}");
     }
     assert_eq!(
         lake.lines(
             "select table_name, table_type from information_schema.tables where table_schema = 'default' order by 1"
         )
         .await,
-        ["o|BASE TABLE", "p|BASE TABLE", "v|VIEW"]
+        [
+            "d|BASE TABLE",
+            "e|BASE TABLE",
+            "i|BASE TABLE",
+            "o|BASE TABLE",
+            "p|BASE TABLE",
+            "v|VIEW"
+        ]
     );
     assert_eq!(
         lake.lines("select column_name from information_schema.columns where table_name = 'p' order by 1")
