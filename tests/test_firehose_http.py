@@ -269,14 +269,44 @@ def test_an_update_mends_an_endpoint_that_fails(trusting, endpoint):
             DeliveryStreamName=name, CurrentDeliveryStreamVersionId=version, DestinationId="destinationId-000000000001", **more
         )
 
-    with refused("InvalidArgumentException", "can not be changed by UpdateDestination"):
-        update("1", ExtendedS3DestinationUpdate={"Prefix": "x/"})
     update("1", HttpEndpointDestinationUpdate={"EndpointConfiguration": {"Url": endpoint.url + "&key=2", "AccessKey": "another"}})
     eventually(lambda: any("key=2" in path for _, path, _, _ in endpoint.requests))
     endpoint.behaviours = []
     eventually(lambda: endpoint.records() == [b"one"])
     assert endpoint.requests[-1][2]["X-Amz-Firehose-Access-Key"] == "another"
     assert len({id for id, *_ in endpoint.requests}) == 1, "it may have been taken, so it keeps its id"
+
+
+def test_a_destination_may_become_one_of_another_type(trusting, endpoint):
+    endpoint.behaviours = [500] * 1000
+    firehose, s3, name = make(trusting, endpoint, "turned", RetryOptions={"DurationInSeconds": 7200})
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"one\n"})
+    eventually(lambda: len(endpoint.requests) >= 1)
+
+    def update(version, **more):
+        firehose.update_destination(
+            DeliveryStreamName=name, CurrentDeliveryStreamVersionId=version, DestinationId="destinationId-000000000001", **more
+        )
+
+    with refused("InvalidArgumentException", "RoleARN must be specified when the type of the destination changes"):
+        update("1", ExtendedS3DestinationUpdate={"Prefix": "x/"})
+    bucket = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::turned", "BufferingHints": NOW}
+    update("1", ExtendedS3DestinationUpdate={**bucket, "Prefix": "x/"})
+    eventually(lambda: lines(objects(s3, "turned", "x/").values()) == [b"one"])
+    endpoint.behaviours = []
+    before = len(endpoint.requests)
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"two\n"})
+    eventually(lambda: sorted(lines(objects(s3, "turned", "x/").values())) == [b"one", b"two"])
+    assert len(endpoint.requests) == before
+    configuration = {"EndpointConfiguration": {"Url": endpoint.url}, "BufferingHints": NOW, "S3Update": bucket}
+    update("2", HttpEndpointDestinationUpdate=configuration)
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"three\n"})
+    eventually(lambda: endpoint.records()[-1:] == [b"three\n"])
+    assert "X-Amz-Firehose-Access-Key" not in endpoint.requests[-1][2], "nothing of the first endpoint's"
+    described = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    (destination,) = described["Destinations"]
+    assert "ExtendedS3DestinationDescription" not in destination and described["VersionId"] == "3"
+    assert destination["HttpEndpointDestinationDescription"]["S3BackupMode"] == "FailedDataOnly"
 
 
 def test_kill_9_loses_nothing_and_doubles_no_id(server, endpoint, trusting):

@@ -10,7 +10,7 @@ import pytest
 from conftest import eventually
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from test_commands import command
-from test_firehose import ERRORS, LARGE, TYPES, conversion, delivered, lines, make, make_bucket, make_table, objects, put
+from test_firehose import ERRORS, LARGE, TYPES, conversion, delivered, lines, make, make_bucket, make_table, objects, put, refused
 
 
 @pytest.fixture
@@ -112,9 +112,11 @@ def test_record_io_for_sagemaker(firehose, glue, s3, bucket):
 
 
 def test_a_wish_that_cannot_be_met_waits_until_it_is_mended(firehose, glue, s3, bucket, shared_server):
-    parameters = {"output_format": "recordio-protobuf", "recordio_tensor": "int32"}
-    (database, table), name = asking(firehose, glue, bucket, {"word": "string", "n": "double"}, **parameters)
-    put(firehose, name, [b'{"word": "a", "n": 0.1}'])
+    columns = {"word": "string", "n": "double"}
+    wrong = {"output_format": "recordio-protobuf", "recordio_tensor": "int32"}
+    with refused("InvalidArgumentException", 'The schema is invalid: catchment.recordio_tensor is "int32"; float32'):
+        asking(firehose, glue, bucket, columns, **wrong)
+    (database, table), name = asking(firehose, glue, bucket, columns, output_format="avro")
 
     def told(why):
         (one,) = [each for each in json.loads(command(shared_server, "deliveries", "--json").stdout) if each["name"] == name]
@@ -126,9 +128,11 @@ def test_a_wish_that_cannot_be_met_waits_until_it_is_mended(firehose, glue, s3, 
         changed = {"Name": table, "StorageDescriptor": there["StorageDescriptor"], "Parameters": wanted}
         glue.update_table(DatabaseName=database, TableInput=changed)
 
+    ask(**wrong)
+    put(firehose, name, [b'{"word": "a", "n": 0.1}'])
     eventually(lambda: told('catchment.recordio_tensor is "int32"; float32 and float64 can be had'))
     ask(output_format="recordio-protobuf", recordio_label="m")
-    eventually(lambda: told("column word of type Utf8 is no number"))
+    eventually(lambda: told("column word of type string is no number"))
     ask(output_format="tables")
     eventually(lambda: told('catchment.output_format is "tables"; besides the serializers there are avro and recordio-protobuf'))
     ask(output_format="avro")

@@ -5,6 +5,7 @@ use engine_catalog::Table;
 use engine_formats::{JsonDecoder, Refusal, arrow_schema, without_views};
 
 use crate::buffers::Buffer;
+use crate::delta;
 use crate::error_document::{self, CatalogTable, ErrorType, Failed};
 use crate::output::{Output, OutputFile};
 use crate::spec::{Conversion, DeliverySpec};
@@ -50,13 +51,26 @@ pub(crate) fn of_records(
 /// that it stays in the processor's caches.
 const BATCH_BYTES: usize = 2 << 20;
 
-fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Millis) -> Result<Content, String> {
+/// Tells why records cannot be converted by the table as it is now, where they cannot.
+pub(crate) fn check(conversion: &Conversion, table: &Table) -> Result<(), String> {
+    let (mut decoder, mut file) = begin(conversion, table)?;
+    encode(&mut decoder, &mut file)
+}
+
+fn begin(conversion: &Conversion, table: &Table) -> Result<(JsonDecoder, OutputFile), String> {
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
     let schema = without_views(&schema);
-    let mut decoder = JsonDecoder::new(schema.clone(), conversion.json.clone());
     let asked = Output::asked_by(table)?;
     let output = asked.as_ref().unwrap_or(&conversion.output);
-    let mut file = OutputFile::new(schema, table, output).map_err(|error| error.to_string())?;
+    if delta::is_delta(table) && !matches!(output, Output::Parquet(_)) {
+        return Err(delta::ONLY_PARQUET.to_owned());
+    }
+    let file = OutputFile::new(schema.clone(), table, output).map_err(|error| error.to_string())?;
+    Ok((JsonDecoder::new(schema, conversion.json.clone()), file))
+}
+
+fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Millis) -> Result<Content, String> {
+    let (mut decoder, mut file) = begin(conversion, table)?;
     let named = CatalogTable {
         catalog_id: conversion.scope.account.to_string(),
         database_name: conversion.database.clone(),

@@ -19,6 +19,7 @@ use crate::DeliveryError;
 use crate::buffers::Room;
 use crate::checkpoint;
 use crate::compactions::Compactions;
+use crate::content;
 use crate::line::in_force;
 use crate::spec::{Delivery, DeliverySpec, Destination, Role, Source};
 use crate::worker::Commons;
@@ -161,7 +162,7 @@ impl Deliveries {
                 config: new.config,
                 tags: new.tags,
             };
-            this.check_destination(&delivery.spec)?;
+            this.check(&delivery.spec)?;
             let low = this.beginnings(&delivery, new.encryption_key).await?;
             let stored = delivery.clone();
             let write = parts.meta.write(move |tx| {
@@ -188,13 +189,19 @@ impl Deliveries {
             .unwrap_or_else(|_| Err(LogError::Closed.into()))
     }
 
-    fn check_destination(&self, spec: &DeliverySpec) -> Result<(), DeliveryError> {
-        match &spec.destination {
-            Destination::Stream(stream) if self.0.parts.streams.get(&stream.id()).is_none() => {
-                Err(DeliveryError::DataStreamNotFound(stream.name.clone()))
-            }
-            _ => Ok(()),
+    /// Refuses what has no place to go to or no table to be converted by.
+    fn check(&self, spec: &DeliverySpec) -> Result<(), DeliveryError> {
+        let parts = &self.0.parts;
+        if let Destination::Stream(stream) = &spec.destination
+            && parts.streams.get(&stream.id()).is_none()
+        {
+            return Err(DeliveryError::DataStreamNotFound(stream.name.clone()));
         }
+        let Some(conversion) = &spec.conversion else {
+            return Ok(());
+        };
+        let table = conversion.find(&parts.catalog)?;
+        content::check(conversion, &table).map_err(DeliveryError::NotConvertible)
     }
 
     /// The offsets that a new delivery stream begins at; makes its own stream where it takes direct puts.
@@ -308,7 +315,7 @@ impl Deliveries {
         config: Value,
     ) -> Result<Arc<Delivery>, DeliveryError> {
         let now_ms = self.0.parts.clock.now_ms();
-        self.check_destination(&spec)?;
+        self.check(&spec)?;
         let low = self.source_ends(&*self.get(scope, name)?);
         let changed = self.change(scope, name, move |tx, delivery| {
             if delivery.version != expected_version {

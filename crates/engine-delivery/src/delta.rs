@@ -13,6 +13,8 @@ use crate::compactions::Compactions;
 use crate::register;
 
 const PARQUET_MAGIC: &[u8] = b"PAR1";
+/// What is said of other files.
+pub(crate) const ONLY_PARQUET: &str = "Delta tables hold Parquet files; ask for ParquetSerDe";
 
 pub(crate) fn is_delta(table: &Table) -> bool {
     table.spec.table_format() == Some(TableFormat::Delta)
@@ -34,7 +36,7 @@ pub(crate) async fn append(
     file: Vec<u8>,
 ) -> Result<u64, String> {
     if !file.starts_with(PARQUET_MAGIC) {
-        return Err("Delta tables hold Parquet files; ask for ParquetSerDe".to_owned());
+        return Err(ONLY_PARQUET.to_owned());
     }
     let home = table.spec.location().unwrap_or_default();
     let location = Location::parse(home).map_err(text)?;

@@ -1,5 +1,6 @@
 //! What the caller of a delivery stream can do about a failure.
 
+use engine_catalog::CatalogError;
 use engine_log::LogError;
 use engine_log::streams::StreamError;
 use store_meta::MetaError;
@@ -16,6 +17,12 @@ pub enum DeliveryError {
     /// The data stream to read from or to write to is not there.
     #[error("there is no data stream {0:?}")]
     DataStreamNotFound(String),
+    /// The conversion's table is not there.
+    #[error(transparent)]
+    Table(#[from] CatalogError),
+    /// The conversion's table is there, and no records can be converted by it.
+    #[error("records cannot be converted: {0}")]
+    NotConvertible(String),
     /// Somebody else changed the delivery stream since the caller read it.
     #[error("the delivery stream is at version {current}, not {expected}")]
     VersionMismatch { expected: u64, current: u64 },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::AccountId;
 use bytes::Bytes;
+use engine_formats::Compression;
 use store_objects::{Headers, ObjectError, Objects, PutOptions, Remote, RemoteError};
 
 /// Buckets by name. A bucket of somebody else hides one of ours that is called the same.
@@ -51,15 +52,28 @@ impl Places {
 
     /// Writes an object, unless there is nothing to write, and returns its bytes. It is durable then.
     pub(crate) async fn put(&self, bucket: &str, key: &str, content: Vec<u8>) -> Result<u64, PlaceError> {
+        self.put_compressed(bucket, key, content, Compression::None).await
+    }
+
+    /// The same of content that is compressed already, which readers are told.
+    pub(crate) async fn put_compressed(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: Vec<u8>,
+        compression: Compression,
+    ) -> Result<u64, PlaceError> {
         let bytes = content.len() as u64;
         if bytes == 0 {
             return Ok(0);
         }
+        let encoding = compression.content_encoding();
         match self.remote.get(bucket) {
-            Some(remote) => remote.put(key, content.into()).await?,
+            Some(remote) => remote.put(key, content.into(), encoding).await?,
             None => {
                 let headers = Headers {
                     content_type: Some("application/octet-stream".into()),
+                    content_encoding: encoding.map(str::to_owned),
                     ..Headers::default()
                 };
                 let options = PutOptions {

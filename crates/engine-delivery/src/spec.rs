@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use base::{Millis, Scope};
+use engine_catalog::{Catalog, CatalogError, Table};
 use engine_formats::{Compression, JsonOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,6 +45,16 @@ pub struct Conversion {
     /// Unless the table asks for another.
     #[serde(default)]
     pub output: Output,
+}
+
+impl Conversion {
+    /// The table as it is now.
+    pub(crate) fn find(&self, catalog: &Catalog) -> Result<Table, CatalogError> {
+        match self.version {
+            None => catalog.table(&self.scope, &self.database, &self.table),
+            Some(version) => catalog.table_version(&self.scope, &self.database, &self.table, version),
+        }
+    }
 }
 
 /// Where records go.

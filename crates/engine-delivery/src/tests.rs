@@ -101,7 +101,40 @@ impl Platform {
             .expect("a bucket");
     }
 
+    /// The table that [`conversion`] names, in a database that is made where it is not there.
+    async fn table(&self, parameters: &[(&str, &str)]) {
+        let (scope, catalog) = (Scope::default(), &self.parts.catalog);
+        let database = DatabaseSpec {
+            name: "d".into(),
+            ..DatabaseSpec::default()
+        };
+        drop(catalog.create_database(&scope, database).await);
+        let parameters = parameters.iter().chain([&("catchment.register_partitions", "true")]);
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let table = TableSpec {
+            name: "t".into(),
+            partition_keys: vec![Column::new("carrier", "string")],
+            parameters: Some(parameters.map(owned).collect()),
+            storage_descriptor: Some(StorageDescriptor {
+                columns: vec![Column::new("n", "int"), Column::new("carrier_name", "string")],
+                location: Some("s3://lake/flights/".into()),
+                ..StorageDescriptor::default()
+            }),
+            ..TableSpec::default()
+        };
+        catalog.create_table(&scope, "d", table).await.expect("a table");
+    }
+
+    async fn drop_table(&self) {
+        let dropped = self.parts.catalog.delete_table(&Scope::default(), "d", "t").await;
+        dropped.expect("drops the table");
+    }
+
     pub(crate) async fn create(&self, spec: DeliverySpec) {
+        self.try_create(spec).await.expect("creates");
+    }
+
+    async fn try_create(&self, spec: DeliverySpec) -> Result<(), DeliveryError> {
         let (scope, name) = (Scope::default(), "flights".to_owned());
         let new = NewDelivery {
             scope,
@@ -111,7 +144,7 @@ impl Platform {
             tags: BTreeMap::new(),
             encryption_key: None,
         };
-        self.deliveries.create(new).await.expect("creates");
+        self.deliveries.create(new).await.map(drop)
     }
 
     async fn put(&self, records: &[&str]) {
@@ -235,6 +268,18 @@ pub(crate) fn spec() -> DeliverySpec {
     }
 }
 
+/// To the columns of [`Platform::table`].
+fn conversion() -> Conversion {
+    Conversion {
+        scope: Scope::default(),
+        database: "d".into(),
+        table: "t".into(),
+        version: None,
+        json: JsonOptions::default(),
+        output: Output::default(),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn records_arrive_once_over_restarts_and_trials() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -272,43 +317,12 @@ async fn records_are_partitioned_converted_registered_and_bad_ones_documented() 
     platform.bucket().await;
     let scope = Scope::default();
     let catalog = &platform.parts.catalog;
-    catalog
-        .create_database(
-            &scope,
-            DatabaseSpec {
-                name: "d".into(),
-                ..DatabaseSpec::default()
-            },
-        )
-        .await
-        .expect("a database");
-    let table = TableSpec {
-        name: "t".into(),
-        partition_keys: vec![Column::new("carrier", "string")],
-        parameters: Some(BTreeMap::from([(
-            "catchment.register_partitions".to_owned(),
-            "true".to_owned(),
-        )])),
-        storage_descriptor: Some(StorageDescriptor {
-            columns: vec![Column::new("n", "int"), Column::new("carrier_name", "string")],
-            location: Some("s3://lake/flights/".into()),
-            ..StorageDescriptor::default()
-        }),
-        ..TableSpec::default()
-    };
-    catalog.create_table(&scope, "d", table).await.expect("a table");
+    platform.table(&[]).await;
     platform
         .create(DeliverySpec {
             prefix: "flights/carrier=!{partitionKeyFromQuery:carrier}/".into(),
             partition_query: Some("{carrier: .c}".into()),
-            conversion: Some(Conversion {
-                scope: scope.clone(),
-                database: "d".into(),
-                table: "t".into(),
-                version: None,
-                json: JsonOptions::default(),
-                output: Output::default(),
-            }),
+            conversion: Some(conversion()),
             ..spec()
         })
         .await;

@@ -224,6 +224,9 @@ impl Worker {
             partition.end_offset().saturating_sub(cursor)
         });
         let lag_records = unread.sum();
+        let no_source = source
+            .is_none()
+            .then(|| format!("the source {} is not there", delivery.spec.source));
         let backup_error = backup.last_error.map(|error| format!("backup: {error}"));
         DeliveryStatus {
             scope: delivery.scope.clone(),
@@ -246,7 +249,7 @@ impl Worker {
             failed_records: main.failed_records,
             backed_up_records: backup.delivered_records,
             last_object: main.last_object,
-            last_error: main.last_error.or(backup_error),
+            last_error: main.last_error.or(no_source).or(backup_error),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base::Random;
 use engine_catalog::Table;
+use engine_formats::Compression;
 use uuid::Uuid;
 
 use crate::buffers::{Buffer, BufferKey};
@@ -131,12 +132,7 @@ impl Line {
         let Some(conversion) = &settings.spec().conversion else {
             return Ok(None);
         };
-        let (catalog, scope) = (&self.parts.catalog, &conversion.scope);
-        let (database, table) = (&conversion.database, &conversion.table);
-        let found = match conversion.version {
-            None => catalog.table(scope, database, table),
-            Some(version) => catalog.table_version(scope, database, table, version),
-        };
+        let found = conversion.find(&self.parts.catalog);
         found.map(|table| Some(Arc::new(table))).map_err(text)
     }
 
@@ -147,13 +143,15 @@ impl Line {
             .check_owner(bucket, &self.delivery.scope.account)
             .map_err(text)?;
         let sent = sending.await?;
-        let documents = self.places.put(bucket, object_key, sent.documents).await;
-        let bytes = sent.bytes + documents.map_err(text)?;
+        self.places
+            .put(bucket, object_key, sent.documents)
+            .await
+            .map_err(text)?;
         self.end_where_the_test_asks()?;
         Ok(Done {
             objects: sent.requests,
             failed: sent.failed,
-            bytes,
+            bytes: sent.bytes,
             last_object: (sent.requests > 0).then(|| write.settings.spec().place()),
         })
     }
@@ -229,10 +227,10 @@ impl Line {
             },
             ..Done::default()
         };
-        done.bytes += self.places.put(bucket, error_key, errors).await.map_err(text)?;
+        self.places.put(bucket, error_key, errors).await.map_err(text)?;
         if let Some(table) = delta_table.filter(|_| !object.is_empty()) {
             let transaction = write.plan.request_id.as_deref().unwrap_or(object_key);
-            done.bytes += delta::append(
+            done.bytes = delta::append(
                 &self.parts,
                 &self.compactions,
                 &table,
@@ -247,10 +245,16 @@ impl Line {
             self.end_where_the_test_asks()?;
             return Ok(done);
         }
-        match self.places.put(bucket, object_key, object).await {
-            Ok(0) => {}
+        let compression = match partitioned {
+            true => write.settings.spec().compression,
+            false => Compression::None,
+        };
+        let put = self.places.put_compressed(bucket, object_key, object, compression);
+        match put.await {
+            // Documents of what failed are not what was delivered.
+            Ok(bytes) if bytes == 0 || !partitioned => {}
             Ok(bytes) => {
-                done.bytes += bytes;
+                done.bytes = bytes;
                 done.objects = 1;
                 done.last_object = Some(format!("s3://{bucket}/{object_key}"));
             }
@@ -261,7 +265,7 @@ impl Line {
                 let encode = move || content::of_failures(kind, &reason, &buffer, now_ms);
                 let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)??;
                 done.failed = write.buffer.len() as u64;
-                done.bytes = self.places.put(bucket, error_key, documents).await.map_err(text)?;
+                self.places.put(bucket, error_key, documents).await.map_err(text)?;
             }
             Err(error) => return Err(text(error)),
         }

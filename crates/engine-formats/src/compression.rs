@@ -56,6 +56,18 @@ impl Compression {
         }
     }
 
+    /// The `Content-Encoding` that Firehose gives to objects, seen on the service; none for what it does not write.
+    #[must_use]
+    pub fn content_encoding(self) -> Option<&'static str> {
+        match self {
+            Self::Gzip => Some("gzip"),
+            Self::Zip => Some("zip"),
+            Self::Snappy => Some("snappy-java"),
+            Self::HadoopSnappy => Some("hadoop-snappy"),
+            Self::None | Self::RawSnappy | Self::FramedSnappy | Self::Zstd | Self::Bzip2 => None,
+        }
+    }
+
     /// How the object `name` that consists of `data` is compressed: by the bytes that it begins with, and where these
     /// tell nothing by its name. `data` must be all of it, as two framings of Snappy have no beginning of their own.
     #[must_use]

@@ -143,8 +143,12 @@ impl Mover {
         let (tier, name) = (self.tier.clone(), tier::object_name(file, group));
         let bytes = object.bytes;
         // On a thread that may wait for a disk.
-        log.blocking(move |_| Handle::current().block_on(tier.put(&name, bytes)).map_err(tier::failed))
-            .await?;
+        log.blocking(move |_| {
+            Handle::current()
+                .block_on(tier.put(&name, bytes, None))
+                .map_err(tier::failed)
+        })
+        .await?;
         log.blocking(move |shared| turn_to(shared, file, group, &object.pieces))
             .await?;
         tracing::debug!(file, group, "records moved to the tier");

@@ -278,6 +278,18 @@ impl S3Destination {
             .get_or_insert(false);
     }
 
+    /// Refuses what lacks members that creation asks for.
+    pub(crate) fn check_is_whole(&self) -> Result<(), AwsError> {
+        for (member, name) in [(&self.role_arn, "RoleARN"), (&self.bucket_arn, "BucketARN")] {
+            if member.is_none() {
+                return Err(invalid_argument(format!(
+                    "{name} must be specified when the type of the destination changes"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Where source records go, where they do.
     pub(crate) fn backup(&self) -> Option<&Self> {
         let is_on = self.s3_backup_mode.as_deref() == Some("Enabled");

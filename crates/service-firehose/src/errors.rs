@@ -1,6 +1,7 @@
 //! What goes wrong, in the service's own words.
 
 use base::Scope;
+use engine_catalog::CatalogError;
 use engine_delivery::DeliveryError;
 use engine_log::LogError;
 use engine_log::streams::StreamError;
@@ -80,6 +81,8 @@ pub(crate) fn from_delivery(scope: &Scope, name: &str, error: DeliveryError) -> 
         DeliveryError::Exists(_) => exists(scope, name),
         DeliveryError::NoDirectPuts(_) => not_for_streams(),
         DeliveryError::DataStreamNotFound(stream) => invalid_argument(format!("Stream {stream} not found.")),
+        DeliveryError::Table(error) => from_catalog(error),
+        DeliveryError::NotConvertible(reason) => invalid_argument(format!("The schema is invalid: {reason}")),
         DeliveryError::VersionMismatch { expected, current } => AwsError::new(
             "ConcurrentModificationException",
             format!(
@@ -92,6 +95,20 @@ pub(crate) fn from_delivery(scope: &Scope, name: &str, error: DeliveryError) -> 
         DeliveryError::Stream(error @ StreamError::Stopping) => unavailable(error),
         DeliveryError::Stream(error) => AwsError::internal(error),
     }
+}
+
+/// What Glue says of a table, as it comes through Firehose.
+fn from_catalog(error: CatalogError) -> AwsError {
+    let missing = match error {
+        CatalogError::DatabaseNotFound { database } => format!("Database {database} not found."),
+        CatalogError::TableNotFound { table, .. } => format!("Table {table} not found."),
+        CatalogError::VersionNotFound { version, .. } => format!("Table version {version} not found."),
+        CatalogError::Meta(error) => return from_meta(error),
+        other => return AwsError::internal(other),
+    };
+    invalid_argument(format!(
+        "{missing} (Service: AWSGlue; Status Code: 400; Error Code: EntityNotFoundException)"
+    ))
 }
 
 fn from_log(error: LogError) -> AwsError {

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-/// Structures of which one member excludes the others, and maps: they are replaced as a whole.
-const REPLACED: [&str; 4] = [
+/// What is replaced as a whole: structures of which one member excludes the others, maps, and the processors, as seen
+/// on the service.
+const REPLACED: [&str; 5] = [
     "Deserializer",
     "Serializer",
     "EncryptionConfiguration",
     "ColumnToJsonKeyMappings",
+    "ProcessingConfiguration",
 ];
 
 pub(crate) fn merge(kept: &mut Value, update: Value) {

@@ -4,7 +4,7 @@ use base::{ManualClock, Random, Scope, Tasks};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use engine_catalog::Catalog;
+use engine_catalog::{Catalog, Column, DatabaseSpec, StorageDescriptor, TableSpec};
 use engine_delivery::DeliveryParts;
 use engine_log::streams::{Kind, NewStream, StreamId, Streams};
 use engine_log::{Log, LogOptions};
@@ -23,6 +23,7 @@ mod refusals;
 struct Place {
     _dir: tempfile::TempDir,
     streams: Streams,
+    catalog: Catalog,
     firehose: Arc<Firehose>,
 }
 
@@ -41,8 +42,9 @@ impl Place {
             random.clone(),
             tasks.clone(),
         );
+        let catalog = Catalog::new(meta.clone(), clock.clone());
         let parts = DeliveryParts {
-            catalog: Catalog::new(meta.clone(), clock.clone()),
+            catalog: catalog.clone(),
             meta,
             streams: streams.clone(),
             objects: objects.expect("opens"),
@@ -55,6 +57,7 @@ impl Place {
         Self {
             _dir: dir,
             streams,
+            catalog,
             firehose: Arc::new(Firehose::new(Deliveries::open(parts).expect("opens"))),
         }
     }
@@ -90,6 +93,28 @@ impl Place {
     {
         let output = handler(call, serde_json::from_value(input).expect("an input")).await?;
         Ok(serde_json::to_value(output).expect("an output"))
+    }
+
+    /// The table that [`conversion`] names.
+    async fn table(&self) {
+        let scope = Scope::default();
+        let database = DatabaseSpec {
+            name: "air".into(),
+            ..DatabaseSpec::default()
+        };
+        self.catalog
+            .create_database(&scope, database)
+            .await
+            .expect("a database");
+        let table = TableSpec {
+            name: "flights".into(),
+            storage_descriptor: Some(StorageDescriptor {
+                columns: vec![Column::new("n", "int")],
+                ..StorageDescriptor::default()
+            }),
+            ..TableSpec::default()
+        };
+        self.catalog.create_table(&scope, "air", table).await.expect("a table");
     }
 
     async fn create(&self, name: &str, destination: Value) -> Result<Value, AwsError> {
@@ -194,6 +219,7 @@ async fn the_engine_is_told_what_was_asked_for() {
     asked["DataFormatConversionConfiguration"] = conversion();
     asked["CustomTimeZone"] = "America/New_York".into();
     asked["FileExtension"] = ".pq".into();
+    place.table().await;
     let delimiter = json!({"Type": "AppendDelimiterToRecord"});
     let list = asked["ProcessingConfiguration"]["Processors"].as_array_mut();
     list.expect("a list").push(delimiter);
@@ -282,6 +308,63 @@ async fn updates_are_merged_and_versions_compared() {
         .expect_err("refused");
     assert_eq!(unfit.code, "InvalidArgumentException");
     assert_eq!(place.describe("d").await, described);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_over_from_a_destination_of_another_type() {
+    let place = Place::new();
+    let compressed = json!({"Prefix": "a/", "CompressionFormat": "GZIP"});
+    place.create("d", destination(compressed)).await.expect("creates");
+    let call = place.call();
+    let update = async |version: &str, kind: &str, update: Value| {
+        let input = json!({"DeliveryStreamName": "d", "CurrentDeliveryStreamVersionId": version,
+            "DestinationId": "destinationId-000000000001", kind: update});
+        place.run(&call, update_destination::handle, input).await
+    };
+    let endpoint = json!({"Url": "https://example.com/take"});
+    for (s3, lacking) in [
+        (
+            json!({"RoleARN": "arn:aws:iam::000000000000:role/r"}),
+            "BucketARN must be specified",
+        ),
+        (json!({"BucketARN": "arn:aws:s3:::lake"}), "RoleARN must be specified"),
+        (Value::Null, "RoleARN must be specified"),
+    ] {
+        let http = json!({"EndpointConfiguration": endpoint, "S3Update": s3});
+        let refused = update("1", "HttpEndpointDestinationUpdate", http)
+            .await
+            .expect_err("refused");
+        assert!(refused.message.contains(lacking), "{refused}");
+    }
+    let no_endpoint = json!({"S3Update": destination(json!({}))});
+    let refused = update("1", "HttpEndpointDestinationUpdate", no_endpoint).await;
+    assert_eq!(
+        refused.expect_err("refused").message,
+        "EndpointConfiguration must not be null"
+    );
+
+    let http = json!({"EndpointConfiguration": endpoint, "S3Update": destination(json!({"Prefix": "b/"}))});
+    update("1", "HttpEndpointDestinationUpdate", http)
+        .await
+        .expect("updates");
+    let described = place.describe("d").await;
+    let now = &described["Destinations"][0];
+    assert!(now.get("ExtendedS3DestinationDescription").is_none(), "{now}");
+    let http = &now["HttpEndpointDestinationDescription"];
+    assert_eq!(http["EndpointConfiguration"]["Url"], "https://example.com/take");
+    let s3 = &http["S3DestinationDescription"];
+    assert_eq!(
+        (&s3["Prefix"], &s3["CompressionFormat"]),
+        (&json!("b/"), &json!("UNCOMPRESSED"))
+    );
+
+    let back = destination(json!({"FileExtension": ".log"}));
+    update("2", "ExtendedS3DestinationUpdate", back).await.expect("updates");
+    let described = place.describe("d").await;
+    let now = &described["Destinations"][0];
+    assert!(now.get("HttpEndpointDestinationDescription").is_none(), "{now}");
+    let s3 = &now["ExtendedS3DestinationDescription"];
+    assert_eq!((s3.get("Prefix"), &s3["FileExtension"]), (None, &json!(".log")));
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! UpdateDestination: changes where and how records are delivered.
 
 use protocol_aws::{AwsError, Empty};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::destination::{DESTINATION_ID, S3Destination, compact, parse};
@@ -47,25 +48,7 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
             input.destination_id
         )));
     }
-    let s3_update: S3Destination = parse(input.s3_update()?)?;
-    let mut config = Config::of(&delivery)?;
-    let mut destination = compact(&config.destination);
-    merge(&mut destination, compact(&s3_update));
-    config.destination = parse(destination)?;
-    config.http_endpoint = match (config.http_endpoint, &input.http_endpoint_destination_update) {
-        (Some(http), Some(update)) => {
-            let update: HttpDestination = parse(update.clone())?;
-            let mut http = compact(&http);
-            merge(&mut http, compact(&update));
-            Some(parse(http)?)
-        }
-        (None, None) => None,
-        _ => {
-            return Err(invalid_argument(
-                "The destination type of a Firehose can not be changed by UpdateDestination.",
-            ));
-        }
-    };
+    let config = input.applied_to(Config::of(&delivery)?)?;
     let spec = config.spec(scope, name)?;
     if delivery.spec.backup.is_some() && spec.backup.is_none() {
         return Err(invalid_argument("S3BackupMode can not be disabled once it is enabled."));
@@ -78,7 +61,38 @@ pub(crate) async fn handle(call: &Call, input: Input) -> Result<Empty, AwsError>
     Ok(Empty {})
 }
 
+fn merged<T: Serialize + DeserializeOwned>(kept: &T, update: &T) -> Result<T, AwsError> {
+    let mut merged = compact(kept);
+    merge(&mut merged, compact(update));
+    parse(merged)
+}
+
 impl Input {
+    /// What the update makes of a configuration. Nothing is taken over from a destination of another type.
+    fn applied_to(&self, config: Config) -> Result<Config, AwsError> {
+        let s3_update: S3Destination = parse(self.s3_update()?)?;
+        let http_update: Option<HttpDestination> = match &self.http_endpoint_destination_update {
+            Some(update) => Some(parse(update.clone())?),
+            None => None,
+        };
+        if config.http_endpoint.is_some() != http_update.is_some() {
+            s3_update.check_is_whole()?;
+            return Ok(Config {
+                destination: s3_update,
+                http_endpoint: http_update,
+                ..config
+            });
+        }
+        Ok(Config {
+            destination: merged(&config.destination, &s3_update)?,
+            http_endpoint: match (&config.http_endpoint, &http_update) {
+                (Some(http), Some(update)) => Some(merged(http, update)?),
+                _ => None,
+            },
+            ..config
+        })
+    }
+
     fn s3_update(&self) -> Result<Value, AwsError> {
         let others = [
             &self.redshift_destination_update,

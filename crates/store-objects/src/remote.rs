@@ -12,7 +12,7 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Name;
-use object_store::{ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{Attribute, Attributes, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use url::Url;
 
 /// How often and how long a request is tried again by itself. Callers wait for it, so it is short.
@@ -123,11 +123,15 @@ impl Remote {
         &self.url
     }
 
-    /// Puts an object, in the place of one of that name.
-    pub async fn put(&self, name: &str, content: Bytes) -> Result<(), RemoteError> {
+    /// Puts an object, in the place of one of that name, of which readers are told that it is encoded so. A directory has no place for that.
+    pub async fn put(&self, name: &str, content: Bytes, encoding: Option<&'static str>) -> Result<(), RemoteError> {
         let path = self.place_of(name)?;
+        let mut attributes = Attributes::new();
+        if let Some(encoding) = encoding.filter(|_| self.directory.is_none()) {
+            attributes.insert(Attribute::ContentEncoding, encoding.into());
+        }
         self.store
-            .put(&path, content.into())
+            .put_opts(&path, content.into(), attributes.into())
             .await
             .map_err(|error| self.failed(name, &error))?;
         match &self.directory {
@@ -225,7 +229,10 @@ mod tests {
         let url = format!("file://{}/far/away", dir.path().display());
         let remote = Remote::open(&url, []).expect("opens").below("id");
         let content = Bytes::from_static(b"0123456789");
-        remote.put("a/b.log", content.clone()).await.expect("puts");
+        remote
+            .put("a/b.log", content.clone(), Some("gzip"))
+            .await
+            .expect("puts");
         assert_eq!(
             std::fs::read(dir.path().join("far/away/id/a/b.log")).expect("reads"),
             content

@@ -19,7 +19,8 @@ pub(crate) fn run(arguments: &DeliveriesArguments) -> Result<()> {
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(all)?);
     } else {
-        say!("{}", table(all, Clock::system().now_ms()));
+        // Only the lines of what fails are as long as its reason.
+        say!("{}", table(all, Clock::system().now_ms()).trim_fmt());
     }
     Ok(())
 }

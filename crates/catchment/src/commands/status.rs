@@ -85,7 +85,7 @@ fn deliveries(status: &Value) {
             delivery["last_error"].as_str().unwrap_or("-").to_owned(),
         ]);
     }
-    say!("\n{table}");
+    say!("\n{}", table.trim_fmt());
 }
 
 fn well(status: &Value) -> Result<()> {

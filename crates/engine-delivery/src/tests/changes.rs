@@ -1,5 +1,7 @@
 //! New settings while something is under way, and delivery streams that come and go.
 
+use engine_catalog::CatalogError;
+use engine_formats::OrcOptions;
 use engine_log::streams::NewStream;
 
 use super::*;
@@ -99,33 +101,24 @@ async fn marks_above_the_low_mark_are_judged_by_the_settings_they_were_made_by()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mistyped_destination_is_mended_by_an_update() {
-    let conversion = Conversion {
-        scope: Scope::default(),
-        database: "none".into(),
-        table: "none".into(),
-        version: None,
-        json: JsonOptions::default(),
-        output: Output::default(),
-    };
-    let mistyped = [
+async fn a_bucket_that_is_not_there_and_a_table_that_is_gone_are_mended_by_an_update() {
+    let wrong = [
         DeliverySpec {
             bucket: "none".into(),
             ..spec()
         },
         DeliverySpec {
-            conversion: Some(conversion),
+            conversion: Some(conversion()),
             ..spec()
         },
     ];
-    for (wrong, restart) in mistyped
-        .into_iter()
-        .flat_map(|spec| [(spec.clone(), false), (spec, true)])
-    {
+    for (wrong, restart) in wrong.into_iter().flat_map(|spec| [(spec.clone(), false), (spec, true)]) {
         let dir = tempfile::tempdir().expect("a directory");
         let mut platform = Platform::open(dir.path());
         platform.bucket().await;
+        platform.table(&[]).await;
         platform.create(wrong).await;
+        platform.drop_table().await;
         let mut sent = Vec::new();
         puts(&platform, &["a", "b"], &mut sent).await;
         platform.failure().await;
@@ -139,6 +132,55 @@ async fn a_mistyped_destination_is_mended_by_an_update() {
         platform.check_delivered_once(sent).await;
         platform.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_no_record_can_be_converted_by_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    let converting = |output| DeliverySpec {
+        conversion: Some(Conversion { output, ..conversion() }),
+        ..spec()
+    };
+    let missing = platform.try_create(converting(Output::default())).await;
+    assert!(
+        matches!(
+            missing,
+            Err(DeliveryError::Table(CatalogError::DatabaseNotFound { .. }))
+        ),
+        "{missing:?}"
+    );
+    let orc = Output::Orc(OrcOptions::default());
+    let cases: [(&[_], _, &str); 4] = [
+        (&[("catchment.output_format", "csv")], Output::default(), "csv"),
+        (
+            &[("catchment.output_format", "recordio-protobuf")],
+            Output::default(),
+            "carrier_name",
+        ),
+        (&[("table_type", "DELTA")], orc, "ParquetSerDe"),
+        (&[("spark.sql.sources.provider", "delta")], Output::Avro, "ParquetSerDe"),
+    ];
+    for (parameters, output, expect) in cases {
+        platform.table(parameters).await;
+        match platform.try_create(converting(output)).await {
+            Err(DeliveryError::NotConvertible(reason)) => assert!(reason.contains(expect), "{reason}"),
+            other => panic!("{parameters:?}: {other:?}"),
+        }
+        platform.drop_table().await;
+    }
+    platform.table(&[]).await;
+    platform.create(converting(Output::default())).await;
+    platform.drop_table().await;
+    // Neither is an update to what is not there taken.
+    let (deliveries, scope) = (&platform.deliveries, Scope::default());
+    let update = deliveries.update(&scope, "flights", 1, converting(Output::default()), Value::Null);
+    let missing = update.await;
+    assert!(
+        matches!(missing, Err(DeliveryError::Table(CatalogError::TableNotFound { .. }))),
+        "{missing:?}"
+    );
+    platform.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,10 +92,16 @@ pub(super) fn found(cursor: &mut Cursor<'_>) -> Result<String, Refused> {
         Kind::Array => "an array".to_owned(),
         Kind::String => format!("a string {}", shown(&plain(&cursor.string()?)?)),
         Kind::Number => format!("the number {}", cut(cursor.number()?.text())),
-        Kind::True => "true".to_owned(),
-        Kind::False => "false".to_owned(),
-        Kind::Null => "null".to_owned(),
+        Kind::True => literal(cursor, "true")?,
+        Kind::False => literal(cursor, "false")?,
+        Kind::Null => literal(cursor, "null")?,
     })
+}
+
+/// Its first letter told which it would be.
+fn literal(cursor: &mut Cursor<'_>, literal: &'static str) -> Result<String, Refused> {
+    cursor.literal(literal)?;
+    Ok(literal.to_owned())
 }
 
 /// The members of a structure or the columns of a row, from an object that comes next.
@@ -229,6 +235,8 @@ fn append_number(column: &mut ColumnBuilder, number: Number<'_>, options: &JsonO
     };
     appended.ok_or_else(|| {
         let expected = match column {
+            ColumnBuilder::Float32(_) => number_between(column, f32::MIN, f32::MAX),
+            ColumnBuilder::Float64(_) => number_between(column, f64::MIN, f64::MAX),
             _ if !number.is_integer => expected(column, options),
             ColumnBuilder::Int8(_) => integer_between(column, i8::MIN, i8::MAX),
             ColumnBuilder::Int16(_) => integer_between(column, i16::MIN, i16::MAX),
@@ -389,6 +397,11 @@ fn expected(column: &ColumnBuilder, options: &JsonOptions) -> Expected {
 #[cold]
 fn integer_between<T: std::fmt::Display>(column: &ColumnBuilder, least: T, most: T) -> Expected {
     Expected::As(column.data_type(), format!("an integer from {least} to {most}"))
+}
+
+#[cold]
+fn number_between<T: std::fmt::LowerExp>(column: &ColumnBuilder, least: T, most: T) -> Expected {
+    Expected::As(column.data_type(), format!("a number from {least:e} to {most:e}"))
 }
 
 /// A number's text, not all of it where it is long.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::read::read_record_io;
 use crate::FormatError;
+use crate::arrow_types::hive_name;
 use crate::protobuf::{Message, put_varint};
 
 const MAGIC: u32 = 0xced7_230a;
@@ -178,7 +179,7 @@ impl Numbers {
         };
         let data_type = numbers.data_type();
         if !data_type.is_numeric() && *data_type != DataType::Boolean {
-            let why = format!("column {name} of type {} is no number", column.data_type());
+            let why = format!("column {name} of type {} is no number", hive_name(column.data_type()));
             return Err(FormatError::Schema(why));
         }
         let strict = CastOptions {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
+    Statement, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::functions;
@@ -87,6 +87,65 @@ fn is_small_integer(expr: &Expr) -> bool {
     }
 }
 
+/// What a column may be qualified with: the relations that a SELECT reads, each by the names it is known by, of one
+/// part or more.
+#[derive(Default)]
+struct Relations {
+    names: Vec<Vec<String>>,
+    /// There is one whose names are not known.
+    others: bool,
+}
+
+impl Relations {
+    fn of(from: &[TableWithJoins]) -> Self {
+        let mut relations = Self::default();
+        relations.add_all(from);
+        relations
+    }
+
+    fn add_all(&mut self, from: &[TableWithJoins]) {
+        for table in from {
+            self.add(&table.relation);
+            for join in &table.joins {
+                self.add(&join.relation);
+            }
+        }
+    }
+
+    fn add(&mut self, factor: &TableFactor) {
+        match factor {
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::UNNEST { alias: Some(alias), .. } => self.names.push(vec![lower(&alias.name)]),
+            TableFactor::Table { name, alias: None, .. } => {
+                let parts = name.0.iter().filter_map(|part| part.as_ident());
+                let parts: Vec<_> = parts.map(lower).collect();
+                // A table can be named without its database and its catalog.
+                self.names.extend((0..parts.len()).map(|from| parts[from..].to_vec()));
+            }
+            TableFactor::Derived { alias: None, .. } | TableFactor::UNNEST { alias: None, .. } => {}
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: None,
+            } => self.add_all(std::slice::from_ref(table_with_joins)),
+            _ => self.others = true,
+        }
+    }
+
+    /// Whether the name may be that of a column, rather than of a field of one.
+    fn have_column(&self, idents: &[Ident]) -> bool {
+        let Some((_, qualifier)) = idents.split_last() else {
+            return true;
+        };
+        let qualifier: Vec<_> = qualifier.iter().map(lower).collect();
+        self.others || self.names.contains(&qualifier)
+    }
+}
+
+fn lower(ident: &Ident) -> String {
+    ident.value.to_lowercase()
+}
+
 struct Rewrite;
 
 impl VisitorMut for Rewrite {
@@ -94,12 +153,15 @@ impl VisitorMut for Rewrite {
 
     /// Columns without a name are `_col0`, `_col1`, .. by their place.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        let relations = Relations::of(&select.from);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
-                && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+                && !matches!(expr, Expr::Identifier(_))
             {
                 // A field that is taken out of a row has the field's name.
                 let field = match expr {
+                    Expr::CompoundIdentifier(idents) if relations.have_column(idents) => continue,
+                    Expr::CompoundIdentifier(idents) => idents.last().cloned(),
                     Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
                         Some(AccessExpr::Dot(Expr::Identifier(field))) => Some(field.clone()),
                         _ => None,

@@ -51,7 +51,7 @@ const LISTINGS_MAX: usize = 8;
 /// A Parquet footer is usually shorter, so that one read gets it.
 const FOOTER_BYTES_HINT: usize = 64 << 10;
 /// Endings of compressed text that cannot be read yet.
-const OTHER_CODECS: [&str; 3] = [".lz4", ".lzo", ".deflate"];
+const OTHER_CODECS: [&str; 4] = [".lz4", ".lzo", ".deflate", ".zip"];
 
 /// One table, as it was when the query was planned.
 pub(crate) struct LakeTable {

@@ -487,6 +487,73 @@ async fn parquet_columns_are_found_whatever_their_case() {
 }
 
 #[tokio::test]
+async fn text_that_cannot_be_unpacked_is_not_read_as_it_is() {
+    let lake = Lake::open().await;
+    lake.lines("create external table t (x string) location 's3://lake/t/'")
+        .await;
+    for ending in ["lz4", "lzo", "deflate", "zip"] {
+        let key = format!("t/a.{ending}");
+        lake.put(&key, "packed").await;
+        let error = lake.error("select * from t").await;
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("reading the compressed file s3://lake/{key}")),
+            "{error}"
+        );
+        lake.objects.delete("lake", &key).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_field_of_a_row_is_a_column_of_its_name() {
+    let lake = Lake::open().await;
+    lake.put("t/a.json", r#"{"id": 1, "dev": {"os": "linux", "cpu": {"cores": 4}}}"#)
+        .await;
+    lake.lines(
+        "create external table t (id int, dev struct<os:string,cpu:struct<cores:int>>) \
+         row format serde 'org.openx.data.jsonserde.JsonSerDe' location 's3://lake/t/'",
+    )
+    .await;
+    for (query, names, row) in [
+        ("select id, dev.os from t", "id os", "1|linux"),
+        ("select t.id, t.dev.os from t", "id os", "1|linux"),
+        ("select x.dev.cpu.cores, x.id from default.t as x", "cores id", "4|1"),
+        (
+            "select default.t.id, default.t.dev.os from default.t",
+            "id os",
+            "1|linux",
+        ),
+        (
+            "select a.dev.os, b.dev.os, b.id from t a join t b on a.id = b.id",
+            "os os id",
+            "linux|linux|1",
+        ),
+        (
+            "select os, n from (select dev.os, count(*) as n from t group by dev.os)",
+            "os n",
+            "linux|1",
+        ),
+        // Columns of one name, told apart by their tables.
+        (
+            "select count(*) from (select a.id, b.id from t a join t b on a.id = b.id) as x",
+            "_col0",
+            "1",
+        ),
+        (
+            "select u.x, dev.os from t cross join unnest(array[7]) as u(x) order by dev.os",
+            "x os",
+            "7|linux",
+        ),
+    ] {
+        let answer = lake.ask(query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
+        let given: Vec<_> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(given.join(" "), names, "{query}");
+        assert_eq!(lake.lines(query).await, [row], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn delimiters_that_are_not_ascii() {
     let lake = Lake::open().await;
     for (name, delimiter, line) in [

@@ -329,3 +329,34 @@ async fn sources_and_destinations_are_checked() {
         "InvalidArgumentException: This operation is not permitted on KinesisStreamAsSource delivery stream type."
     );
 }
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_told_in_glues_words() {
+    let place = Place::new();
+    let asked = |more: Value| {
+        let mut asked = destination(json!({"DataFormatConversionConfiguration": conversion()}));
+        let schema = &mut asked["DataFormatConversionConfiguration"]["SchemaConfiguration"];
+        let members = schema.as_object_mut().expect("an object");
+        members.extend(more.as_object().expect("an object").clone());
+        asked
+    };
+    let from_glue = |what: &str| {
+        format!("{what} not found. (Service: AWSGlue; Status Code: 400; Error Code: EntityNotFoundException)")
+    };
+    let refused = async |asked: Value| {
+        let error = place.create("d", asked).await.expect_err("refused");
+        assert_eq!(error.code, "InvalidArgumentException");
+        error.message
+    };
+    assert_eq!(refused(asked(json!({}))).await, from_glue("Database air"));
+    place.table().await;
+    assert_eq!(
+        refused(asked(json!({"TableName": "Trains"}))).await,
+        from_glue("Table trains")
+    );
+    assert_eq!(
+        refused(asked(json!({"VersionId": "7"}))).await,
+        from_glue("Table version 7")
+    );
+    place.create("d", asked(json!({}))).await.expect("creates");
+}

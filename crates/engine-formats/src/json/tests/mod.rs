@@ -270,6 +270,14 @@ fn what_is_refused_is_told_by_place_expectation_and_finding() {
         (&long, false, &long_message),
         ("[{}]", false, "expected a JSON object, found an array"),
         ("7", false, "expected a JSON object, found the number 7"),
+        ("null", false, "expected a JSON object, found null"),
+        ("notjson{", true, "expected true, false or null at byte 0"),
+        ("trailing", true, "expected true, false or null at byte 0"),
+        (
+            r#"{"m": {"k": 1e400}}"#,
+            false,
+            r#"column m["k"] (double): expected a number from -1.7976931348623157e308 to 1.7976931348623157e308, found the number 1e400"#,
+        ),
         (r#"{"a": }"#, true, "expected a value at byte 6"),
         (
             r#"{"a": {"b": 1}"#,
