@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 import boto3
 import botocore.config
@@ -148,9 +149,37 @@ def client(shared_server):
     return shared_server.client
 
 
+# Making a client takes a while, and all tests may share one.
+@pytest.fixture(scope="session")
+def s3(shared_server):
+    return shared_server.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}))
+
+
+@pytest.fixture(scope="session")
+def firehose(shared_server):
+    return shared_server.client("firehose")
+
+
+@pytest.fixture(scope="session")
+def unchecked(shared_server):
+    """Firehose's client, which sends what it would refuse itself."""
+    return shared_server.client("firehose", config=botocore.config.Config(parameter_validation=False))
+
+
+@pytest.fixture(scope="session")
+def glue(shared_server):
+    return shared_server.client("glue")
+
+
 @pytest.fixture
-def s3(client):
-    return client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}))
+def bucket(s3):
+    return make_bucket(s3)
+
+
+def make_bucket(s3):
+    name = f"lake-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture

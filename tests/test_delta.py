@@ -2,12 +2,20 @@
 
 import concurrent.futures
 import contextlib
+import datetime
+import itertools
 import json
+import threading
 
 import pyarrow as pa
+from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
 from conftest import ACCESS_KEY, REGION, SECRET_KEY, eventually
+from delivery_streams import (
+    DESTINATION, LARGE_SECOND, backup, by_keys, conversion, extraction, lines, make, make_table, objects, path_style, put,
+)
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
+from test_commands import command
 
 WRITERS = 4
 COMMITS = 10
@@ -115,3 +123,79 @@ def test_a_table_that_asks_for_it_is_compacted_while_it_grows(shared_server):
     assert len(table(optimized).file_uris()) < len(table(optimized - 1).file_uris())
     # Nothing else lies about than what the versions of the last week name.
     assert now.vacuum(dry_run=True) == []
+
+
+def test_delta_tables_get_every_record_once_over_kill_9(server):
+    firehose, glue, s3 = server.client("firehose"), server.client("glue"), path_style(server)
+    s3.create_bucket(Bucket="lake")
+    columns, keys = {"n": "bigint", "name": "string", "at": "timestamp", "tags": "array<string>"}, [("kind", "string")]
+    where = make_table(glue, "lake", columns, "events/", keys, {"spark.sql.sources.provider": "delta"})
+    prefix = "events/kind=!{partitionKeyFromQuery:kind}/"
+    more = by_keys("{kind: .kind}", prefix, BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 0}, **backup("lake", Prefix="source/"))
+    more["ProcessingConfiguration"]["Processors"] = [extraction("{kind: .kind}")]
+    name = make(firehose, "lake", DataFormatConversionConfiguration=conversion(*where), **more)
+    acknowledged, stop = [], threading.Event()
+    numbers = itertools.count()
+
+    def send():
+        while not stop.is_set():
+            batch = [next(numbers) for _ in range(50)]
+            records = [
+                json.dumps({"kind": "abc"[n % 3], "n": n, "name": f"name {n}", "at": "2013-01-01 05:15:00", "tags": [str(n), None]}).encode()
+                for n in batch
+            ]
+            try:
+                put(firehose, name, records)
+            except (NoConnection, HTTPClientError, ClientError):
+                continue
+            acknowledged.extend(batch)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        for _ in range(6):
+            before = len(acknowledged)
+            eventually(lambda: len(acknowledged) >= before + 200)
+            server.kill()
+            server.start()
+    finally:
+        stop.set()
+        sender.join()
+    put(firehose, name, [b'{"kind": "c", "n": "no number"}'])
+
+    def rows():
+        return DeltaTable("s3://lake/events", storage_options=options(server)).to_pyarrow_table()
+
+    eventually(lambda: len(lines(objects(s3, "lake", "errors/format-conversion-failed/").values())) == 1)
+    eventually(lambda: set(acknowledged) <= set(rows()["n"].to_pylist()))
+    table = rows()
+    found = table["n"].to_pylist()
+    # A call without an answer may have come through or not.
+    assert len(found) == len(set(found)) and set(acknowledged) <= set(found)
+    by_number = {row["n"]: row for row in table.to_pylist()}
+    for n in acknowledged:
+        row = by_number[n]
+        at = row["at"].replace(tzinfo=None)
+        assert (row["kind"], row["name"], row["tags"], at) == ("abc"[n % 3], f"name {n}", [str(n), None], datetime.datetime(2013, 1, 1, 5, 15))
+    history = DeltaTable("s3://lake/events", storage_options=options(server)).history()
+    assert len(history) > 6
+
+
+def test_what_a_delta_table_cannot_take_is_told_and_mended(firehose, shared_server, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"}, "delta/", parameters={"table_type": "DELTA"})
+    name = make(firehose, bucket, Prefix="elsewhere/", BufferingHints=LARGE_SECOND, DataFormatConversionConfiguration=conversion(*where))
+    put(firehose, name, [b'{"n": 1}', b'{"n": 2}'])
+
+    def failure():
+        (one,) = [each for each in json.loads(command(shared_server, "deliveries", "--json").stdout) if each["name"] == name]
+        return one["last_error"]
+
+    eventually(lambda: "is not below the Delta table's location" in (failure() or ""))
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId=DESTINATION,
+        ExtendedS3DestinationUpdate={"Prefix": "delta/new/"},
+    )
+    place = f"s3://{bucket}/delta"
+    eventually(lambda: f"{bucket}" and objects(s3, bucket, "delta/_delta_log/"))
+    eventually(lambda: sorted(DeltaTable(place, storage_options=options(shared_server)).to_pyarrow_table()["n"].to_pylist()) == [1, 2])
+    assert objects(s3, bucket, "elsewhere/") == {}

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from conftest import eventually
-from test_firehose import ACCOUNT, ERRORS, LARGE, LINES, NOW, ROLE, conversion, destination, make_bucket, make_table, new_name, objects, processors
+from conftest import eventually, make_bucket
+from delivery_streams import ACCOUNT, ERRORS, LARGE, LINES, NOW, ROLE, conversion, destination, make_table, new_name, objects, processors
 
 RECORD = '{"kind": "a", "n": 1}'
 EXTRACT = ("MetadataExtraction", {"MetadataExtractionQuery": "{kind: .kind}", "JsonParsingEngine": "JQ-1.6"})

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from conftest import ACCESS_KEY as ACCOUNT
 from conftest import Server, eventually
-from test_firehose import ERRORS, LINES, NOW, ROLE, lines, new_name, objects, path_style, put, refused
+from delivery_streams import ERRORS, LINES, NOW, ROLE, lines, new_name, objects, path_style, put, refused
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ID = "X-Amz-Firehose-Request-Id"

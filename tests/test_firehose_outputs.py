@@ -6,26 +6,10 @@ import math
 import struct
 
 import fastavro
-import pytest
 from conftest import eventually
+from delivery_streams import ERRORS, LARGE, TYPES, conversion, delivered, lines, make, make_table, objects, put, refused
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from test_commands import command
-from test_firehose import ERRORS, LARGE, TYPES, conversion, delivered, lines, make, make_bucket, make_table, objects, put, refused
-
-
-@pytest.fixture
-def firehose(client):
-    return client("firehose")
-
-
-@pytest.fixture
-def glue(client):
-    return client("glue")
-
-
-@pytest.fixture
-def bucket(s3):
-    return make_bucket(s3)
 
 
 def asking(firehose, glue, bucket, columns, **parameters):

@@ -4,24 +4,14 @@ import json
 
 import pytest
 from conftest import eventually
+from delivery_streams import ACCOUNT, ERRORS, NOW, ROLE, aggregated, lines, new_name, objects, put, refused
 from test_commands import command, everything
-from test_firehose import ACCOUNT, ERRORS, NOW, ROLE, aggregated, lines, make_bucket, new_name, objects, put, refused
 from test_kinesis import read_shard, shard_ids
-
-
-@pytest.fixture
-def firehose(client):
-    return client("firehose")
 
 
 @pytest.fixture
 def kinesis(client):
     return client("kinesis")
-
-
-@pytest.fixture
-def bucket(s3):
-    return make_bucket(s3)
 
 
 def url(stream, region="us-east-1"):

@@ -426,6 +426,16 @@ def test_health_and_status(server):
 # Browsers
 
 
+def test_our_own_pages_are_listed(shared_server):
+    status, headers, text = get(shared_server, "/_catchment/")
+    assert status == 200 and headers["Content-Type"] == "text/plain"
+    pages = [line.split()[0].decode() for line in text.splitlines()]
+    assert "/_catchment/metrics" in pages
+    assert [get(shared_server, page)[0] for page in pages] == [200] * len(pages)
+    status, _, missing = get(shared_server, "/_catchment/none")
+    assert status == 404 and text in missing
+
+
 def test_pages_from_loopback_may_call_and_others_only_when_let(new_server):
     server = new_server("--cors-origin=https://app.example").start()
     ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-amz-target,authorization"}

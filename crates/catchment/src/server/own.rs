@@ -12,6 +12,15 @@ use crate::faults;
 /// What our own pages take are small documents.
 const DOCUMENT_BYTES_MAX: usize = 64 << 10;
 
+/// What there is, with what each is.
+const INDEX: &str = "\
+/_catchment/health    whether the server takes writes, and which services there are (JSON; 503 where it takes none)
+/_catchment/status    what the server is doing (JSON)
+/_catchment/metrics   figures for Prometheus
+/_catchment/faults    chosen calls that fail or take longer (JSON; GET, POST, DELETE)
+/_catchment/keys      keys that streams are encrypted with (JSON; GET, POST)
+";
+
 /// The answer to a request for one of our own pages; `None` for everything else.
 pub(crate) async fn answer(shared: &Shared, request: &mut Request<Body>) -> Option<Response<Body>> {
     let path = request.uri().path();
@@ -37,7 +46,8 @@ pub(crate) async fn answer(shared: &Shared, request: &mut Request<Body>) -> Opti
             shared.platform.metrics_page(),
         ),
         "/_localstack/health" => json_page(&localstack_health(shared)),
-        _ => text(StatusCode::NOT_FOUND, "text/plain", "no such page\n".into()),
+        "/_catchment/" => text(StatusCode::OK, "text/plain", INDEX.into()),
+        _ => text(StatusCode::NOT_FOUND, "text/plain", format!("no such page; there are\n{INDEX}")),
     })
 }
 

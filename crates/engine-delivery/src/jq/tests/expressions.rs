@@ -89,7 +89,7 @@ const FUNCTIONS: &[&str] = &[
     "rindex(\"a\")",
     "scalars_or_empty",
     "recurse_down",
-    "env | length * 0",
+    "(env | type)",
     "$__loc__ | type",
 ];
 
