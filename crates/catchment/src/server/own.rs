@@ -47,7 +47,11 @@ pub(crate) async fn answer(shared: &Shared, request: &mut Request<Body>) -> Opti
         ),
         "/_localstack/health" => json_page(&localstack_health(shared)),
         "/_catchment/" => text(StatusCode::OK, "text/plain", INDEX.into()),
-        _ => text(StatusCode::NOT_FOUND, "text/plain", format!("no such page; there are\n{INDEX}")),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            format!("no such page; there are\n{INDEX}"),
+        ),
     })
 }
 
