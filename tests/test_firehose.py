@@ -886,6 +886,7 @@ def test_metrics_and_the_table_tell_how_a_delivery_gets_on(server):
     shown = eventually(lambda: (found := figures(server, name))["records_total"] == 10 and found["failing"] and found)
     assert shown["incoming_records_total"] == 11 and shown["incoming_bytes_total"] == 103
     assert shown["objects_total"] == 1 and shown["bytes_total"] == 110 and shown["lost_records_total"] == 0
+    assert shown["failed_attempts_total"] >= 1
     assert shown["backup_records_total"] == shown["lag_records"] == shown["buffered_records"] == 0
     table = command(server, "deliveries").stdout.splitlines()
     assert table[0].split() == "delivery stream region source destination delivered bytes failed lost buffered lag oldest last object error".split()
@@ -896,7 +897,7 @@ def test_metrics_and_the_table_tell_how_a_delivery_gets_on(server):
     assert whole["failed_records"] == 1 and whole["destination"] == row[3]
     s3.create_bucket(Bucket="missing")
     shown = eventually(lambda: (found := figures(server, name))["backup_records_total"] == 11 and not found["failing"] and found)
-    assert shown["backup_bytes_total"] == 103
+    assert shown["backup_bytes_total"] == 103 and shown["backup_data_freshness_seconds"] == 0
 
 
 def test_quotas_of_rate_hold_where_they_are_asked_for(new_server):

@@ -15,6 +15,7 @@ import trustme
 from conftest import ACCESS_KEY as ACCOUNT
 from conftest import Server, eventually
 from delivery_streams import ERRORS, LINES, NOW, ROLE, lines, new_name, objects, path_style, put, refused
+from test_commands import command
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ID = "X-Amz-Firehose-Request-Id"
@@ -223,10 +224,15 @@ def test_what_the_endpoint_does_not_take_in_time_is_documented(trusting, endpoin
         assert failure["attemptsMade"] == attempts and failure["errorCode"] == f"HttpEndpoint.{code}"
         assert message in failure["errorMessage"]
         assert before <= failure["arrivalTimestamp"] <= failure["attemptEndingTimestamp"] <= time.time() * 1000
+    # It is shown until the endpoint takes something.
+    shown = lambda: next(each for each in json.loads(command(trusting, "deliveries", "--json").stdout) if each["name"] == name)
+    told = eventually(lambda: (now := shown())["failed_records"] == 2 and now)
+    assert f"HttpEndpoint.{code}: " in told["last_error"] and told["failed_attempts"] == attempts
     # The next are delivered as if nothing had been.
     endpoint.behaviours = []
     firehose.put_record(DeliveryStreamName=name, Record={"Data": b"next"})
     eventually(lambda: endpoint.records() == [b"next"])
+    eventually(lambda: shown()["last_error"] is None and shown()["delivered_records"] == 1)
     assert len(failures(s3, bucket)) == 2
 
 

@@ -11,7 +11,7 @@ import re
 import time
 
 from conftest import eventually
-from delivery_streams import NAME, by_keys, delivered, figures, lines, make, objects, path_style, put
+from delivery_streams import NAME, by_keys, delivered, extraction, figures, lines, make, objects, path_style, put
 
 
 def test_records_are_partitioned_by_jq(firehose, s3, bucket):
@@ -54,6 +54,21 @@ def test_records_without_partition_keys_are_documented(firehose, s3, bucket):
         assert document["attemptsMade"] >= 1 and document["errorMessage"]
         assert document["errorCode"] == "DynamicPartitioning.MetadataExtractionFailed"
         assert started - 1 <= document["arrivalTimestamp"] <= document["attemptEndingTimestamp"] <= time.time() * 1000 + 1
+
+
+def test_a_record_without_a_key_of_the_prefix_is_documented(firehose, s3, bucket):
+    query = "{a: .a, b: .b} | with_entries(select(.value != null))"
+    prefix = "good/!{partitionKeyFromQuery:a}/!{partitionKeyFromQuery:b}/"
+    settings = by_keys(query, prefix)
+    settings["ProcessingConfiguration"]["Processors"] = [extraction(query)]
+    name = make(firehose, bucket, **settings)
+    put(firehose, name, [b'{"a": 1, "b": 2}', b'{"a": 3}', b'{"b": 4}', b"{}"])
+    (key,) = delivered(s3, bucket, 1, "good/")
+    assert key.startswith("good/1/2/")
+    failed = lines(delivered(s3, bucket, 3, "errors/metadata-extraction-failed/").values())
+    told = {base64.b64decode(document["rawData"]): document["errorMessage"] for document in map(json.loads, failed)}
+    missing = lambda key: f'the query yields no partition key "{key}", which the prefix asks for'
+    assert told == {b'{"a": 3}': missing("b"), b'{"b": 4}': missing("a"), b"{}": missing("a")}
 
 
 def test_queries_may_use_the_whole_of_jq(firehose, s3, bucket):

@@ -368,6 +368,7 @@ fn delivery_status(status: &DeliveryStatus) -> Value {
         "lost_records": status.lost_records,
         "backed_up_records": status.backed_up_records,
         "oldest_ms": status.oldest_ms,
+        "backup_oldest_ms": status.backup_oldest_ms,
         "last_object": status.last_object,
         "last_error": status.last_error,
     })

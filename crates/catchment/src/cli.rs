@@ -40,8 +40,9 @@ pub(crate) enum Command {
     /// One line each. Since the start of the server: records delivered and their bytes as they were written;
     /// failed, which are in error documents instead; lost, which were gone from the source before they were read.
     /// At the moment: records that wait in buffers, records of the source that are not read yet (lag), and how long
-    /// ago the oldest of those that are not delivered came. Then the object that was written last, and why the last
-    /// attempt failed, while it fails: it is made again after a second, later after up to a minute.
+    /// ago the oldest of those came that are not delivered, or not backed up. Then the object that was written last,
+    /// and why the last attempt failed, until one succeeds: it is made again after a second, later after up to a
+    /// minute.
     Deliveries(DeliveriesArguments),
     /// Make chosen operations on chosen streams fail or take longer, to test producers and consumers.
     Faults(FaultsArguments),

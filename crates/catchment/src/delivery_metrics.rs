@@ -66,7 +66,7 @@ const FIGURES: [Figure; 14] = [
     (
         "catchment_delivery_failed_attempts_total",
         "counter",
-        "Attempts that failed and were made again.",
+        "Attempts that failed, of the destination and of the backup.",
         |status| status.failed_attempts,
     ),
     (
@@ -90,7 +90,7 @@ const FIGURES: [Figure; 14] = [
     (
         "catchment_delivery_failing",
         "gauge",
-        "1 while the last attempt failed.",
+        "1 where the last attempt failed.",
         |status| u64::from(status.last_error.is_some()),
     ),
 ];
@@ -111,14 +111,17 @@ pub(crate) fn render(all: &[DeliveryStatus], now_ms: Millis, out: &mut String) {
     for (name, kind, help, value) in FIGURES {
         all_lines(name, kind, help, &value);
     }
+    let age = |oldest_ms: Option<Millis>| oldest_ms.map_or(0, |oldest_ms| (now_ms - oldest_ms).max(0) as u64 / 1000);
     all_lines(
         "catchment_delivery_data_freshness_seconds",
         "gauge",
         "How long the oldest record that is read and not delivered has been there.",
-        &|status| {
-            status
-                .oldest_ms
-                .map_or(0, |oldest_ms| (now_ms - oldest_ms).max(0) as u64 / 1000)
-        },
+        &|status| age(status.oldest_ms),
+    );
+    all_lines(
+        "catchment_delivery_backup_data_freshness_seconds",
+        "gauge",
+        "How long the oldest record that is read and not in the backup has been there.",
+        &|status| age(status.backup_oldest_ms),
     );
 }

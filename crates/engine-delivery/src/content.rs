@@ -58,6 +58,9 @@ pub(crate) fn check(conversion: &Conversion, table: &Table) -> Result<(), String
 }
 
 fn begin(conversion: &Conversion, table: &Table) -> Result<(JsonDecoder, OutputFile), String> {
+    if table.spec.columns().is_empty() {
+        return Err(format!("the table {} has no columns", table.spec.name));
+    }
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
     let schema = without_views(&schema);
     let asked = Output::asked_by(table)?;

@@ -175,11 +175,12 @@ impl<'e> Request<'e> {
             let Err(failure) = outcome else {
                 sent.requests += 1;
                 sent.bytes += body.len() as u64;
+                sent.refused = None;
                 return Ok(());
             };
             let (url, code, message) = (&self.endpoint.url, failure.code, &failure.message);
             tracing::warn!(url, attempt, code, message, "an HTTP endpoint did not take a request");
-            shared.figures.lock().last_error = Some(format!("{code}: {message}"));
+            shared.note_failure(format!("{code}: {message}"));
             let next = jittered(pause, &parts.random);
             let now_ms = parts.clock.now_ms();
             if failure.is_final || now_ms + next.as_millis() as Millis > began_ms + self.endpoint.retry_ms {
@@ -254,6 +255,7 @@ impl<'e> Request<'e> {
             error_document::write(&failed, now_ms, &mut sent.documents);
         }
         sent.failed += self.offsets.len() as u64;
+        sent.refused = Some(format!("{}: {}", failure.code, failure.message));
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct Line {
     pub http: Result<reqwest::Client, String>,
     /// What is wrong though the work goes on.
     trouble: Option<String>,
+    /// Why the destination took nothing the last time, where records went to the bucket instead.
+    refused: Option<String>,
 }
 
 impl Line {
@@ -90,6 +92,7 @@ impl Line {
             room: commons.room.clone(),
             http: http_endpoint::client().map_err(text),
             trouble: None,
+            refused: None,
             compactions: commons.compactions.clone(),
             delivery: delivery.clone(),
             role,
@@ -111,7 +114,7 @@ impl Line {
             match outcome {
                 Ok(round) => {
                     pause = PAUSE;
-                    self.shared.figures.lock().last_error = self.trouble.clone();
+                    self.shared.figures.lock().last_error = self.trouble.clone().or(self.refused.clone());
                     if matches!(round, Round::Idle) {
                         self.wait().await;
                     }
@@ -125,11 +128,7 @@ impl Line {
     async fn rest(&self, error: String, pause: &mut Duration) {
         let delivery = &self.delivery.name;
         tracing::warn!(delivery, error, "a delivery failed and is tried again");
-        {
-            let mut figures = self.shared.figures.lock();
-            figures.last_error = Some(error);
-            figures.failed_attempts += 1;
-        }
+        self.shared.note_failure(error);
         tokio::select! {
             () = self.parts.clock.sleep(*pause) => {}
             () = self.shared.changed.notified() => {}
@@ -493,12 +492,15 @@ impl Line {
     async fn finish(&mut self, writes: &[Write]) -> Result<(), String> {
         let done = self.write_objects(writes).await?;
         self.commit(writes).await?;
+        if let Some(outcome) = done.sent {
+            self.refused = outcome.err();
+        }
         let mut figures = self.shared.figures.lock();
         figures.delivered_objects += done.objects;
         figures.delivered_bytes += done.bytes;
         figures.delivered_records += writes.iter().map(|write| write.buffer.len() as u64).sum::<u64>() - done.failed;
         figures.failed_records += done.failed;
-        figures.last_error = None;
+        figures.last_error.clone_from(&self.refused);
         figures.writing_since_ms = None;
         if done.last_object.is_some() {
             figures.last_object = done.last_object;

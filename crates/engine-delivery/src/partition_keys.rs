@@ -102,6 +102,11 @@ mod tests {
         check("empty", "{}", "error: the query yields nothing");
         check("{a: .a", "{}", "error: the query does not parse before byte 6: {a: .a");
         check(
+            "{'a': .a}",
+            "{}",
+            "error: the query does not parse before byte 1, a single quote: texts stand in double quotes: {'a': .a}",
+        );
+        check(
             "{a: nope}",
             "{}",
             "error: the query names what is not defined: nope/0: {a: nope}",

@@ -149,10 +149,15 @@ impl Prefix {
         length
     }
 
-    /// Whether it names a partition key that is not among these.
-    pub(crate) fn asks_for_others(&self, partition_keys: &[(String, String)]) -> bool {
-        let known = |name: &&str| partition_keys.iter().any(|(key, _)| key == name);
-        !self.query_keys().iter().all(known) || !self.lambda_keys().iter().all(known)
+    /// The first partition key that it names and that is not among these.
+    pub(crate) fn missing(&self, partition_keys: &[(String, String)]) -> Option<&str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::PartitionKeyFromQuery(name) | Part::PartitionKeyFromLambda(name) => {
+                let is_there = partition_keys.iter().any(|(key, _)| key == name);
+                (!is_there).then_some(name.as_str())
+            }
+            _ => None,
+        })
     }
 
     /// Values for a trial, so that a bad pattern is found when the prefix is given and not at the first object.

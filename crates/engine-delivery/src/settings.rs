@@ -200,6 +200,11 @@ impl Settings {
     /// Whether the place that partition keys name is one that an object can have.
     fn fits(&self, keys: &[(String, String)]) -> Result<(), String> {
         let Ok(prefix) = &self.prefix else { return Ok(()) };
+        if let Some(name) = prefix.missing(keys) {
+            return Err(format!(
+                "the query yields no partition key {name:?}, which the prefix asks for"
+            ));
+        }
         let (chars, bytes) = prefix.keys_length(keys);
         let (chars, bytes) = (self.prefix_length.0 + chars, self.prefix_length.1 + bytes);
         if chars > PREFIX_CHARS_MAX {
@@ -245,7 +250,7 @@ impl Settings {
             }
             (BufferKey::Partition(keys), Destination::Objects) => {
                 let prefix = match &self.prefix {
-                    Ok(prefix) if !prefix.asks_for_others(keys) => &self.prefix,
+                    Ok(prefix) if prefix.missing(keys).is_none() => &self.prefix,
                     _ => &routed_by.prefix,
                 };
                 let place = self.place(prefix, None, keys, buffer, random)?;

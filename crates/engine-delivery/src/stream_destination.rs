@@ -110,7 +110,7 @@ impl Appending<'_> {
             };
             let (stream, told) = (&self.stream.name, failure.to_string());
             tracing::warn!(stream, attempt, told, "a data stream did not take records");
-            self.shared.figures.lock().last_error = Some(told.clone());
+            self.shared.note_failure(told.clone());
             let is_over = clock.now_ms() + pause.as_millis() as Millis > began_ms + self.stream.retry_ms;
             if is_over && !failure.is_uncertain {
                 return self.give_up(attempt, &failure).await;
@@ -183,7 +183,10 @@ impl Appending<'_> {
             Some(stream) => self.there(&stream).await.map_err(|error| failed(&error).to_string())?,
             None => There::new(),
         };
-        let mut sent = Sent::default();
+        let mut sent = Sent {
+            refused: Some(failure.to_string()),
+            ..Sent::default()
+        };
         for part in self.buffer.parts() {
             for held in part.map_err(|error| error.to_string())?.records() {
                 let (key, data) = self.record(&held);

@@ -69,6 +69,15 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Marks(Mutex<HashMap<Role, HashMap<u64, u64>>>);
 
+impl Shared {
+    /// Tells of an attempt that failed and is made again, or is the last.
+    pub(crate) fn note_failure(&self, why: String) {
+        let mut figures = self.figures.lock();
+        figures.last_error = Some(why);
+        figures.failed_attempts += 1;
+    }
+}
+
 impl Marks {
     pub(crate) fn set(&self, role: Role, low: &HashMap<u64, u64>) {
         self.0.lock().insert(role, low.clone());
@@ -125,18 +134,26 @@ pub struct DeliveryStatus {
     pub delivered_objects: u64,
     pub delivered_bytes: u64,
     pub failed_records: u64,
-    /// Attempts to write that failed and were made again.
+    /// Attempts that failed, the backup's too.
     pub failed_attempts: u64,
     /// Records that were gone from the source, past its retention or damaged, before they were read.
     pub lost_records: u64,
+    /// When the oldest record arrived that is read for the backup and not in it.
+    pub backup_oldest_ms: Option<Millis>,
     /// Source records in the backup.
     pub backed_up_records: u64,
     pub backed_up_objects: u64,
     pub backed_up_bytes: u64,
     /// `s3://bucket/key`.
     pub last_object: Option<String>,
-    /// Why the last attempt failed, while it fails.
+    /// Why the last attempt failed, until one succeeds.
     pub last_error: Option<String>,
+}
+
+impl Figures {
+    fn waits_since_ms(&self) -> Option<Millis> {
+        self.oldest_ms.into_iter().chain(self.writing_since_ms).min()
+    }
 }
 
 impl Worker {
@@ -227,7 +244,7 @@ impl Worker {
         let no_source = source
             .is_none()
             .then(|| format!("the source {} is not there", delivery.spec.source));
-        let backup_error = backup.last_error.map(|error| format!("backup: {error}"));
+        let backup_error = backup.last_error.as_ref().map(|error| format!("backup: {error}"));
         DeliveryStatus {
             scope: delivery.scope.clone(),
             name: delivery.name.clone(),
@@ -238,8 +255,8 @@ impl Worker {
             destination: delivery.spec.place(),
             incoming_records: self.incoming.records.load(Ordering::Relaxed),
             incoming_bytes: self.incoming.bytes.load(Ordering::Relaxed),
-            oldest_ms: main.oldest_ms.into_iter().chain(main.writing_since_ms).min(),
-            failed_attempts: main.failed_attempts,
+            oldest_ms: main.waits_since_ms(),
+            failed_attempts: main.failed_attempts + backup.failed_attempts,
             lost_records: main.lost_records,
             backed_up_bytes: backup.delivered_bytes,
             backed_up_objects: backup.delivered_objects,
@@ -248,6 +265,7 @@ impl Worker {
             delivered_bytes: main.delivered_bytes,
             failed_records: main.failed_records,
             backed_up_records: backup.delivered_records,
+            backup_oldest_ms: backup.waits_since_ms(),
             last_object: main.last_object,
             last_error: main.last_error.or(no_source).or(backup_error),
         }

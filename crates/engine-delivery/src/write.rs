@@ -49,6 +49,8 @@ pub(crate) struct Sent {
     /// Records that were not taken there, and their documents.
     pub failed: u64,
     pub documents: Vec<u8>,
+    /// Why nothing was taken at last.
+    pub refused: Option<String>,
 }
 
 /// What a conversion's table asks for.
@@ -75,27 +77,38 @@ pub(crate) struct Done {
     pub failed: u64,
     pub bytes: u64,
     pub last_object: Option<String>,
+    /// Whether the destination took records, where there were any for it, or else why not.
+    pub sent: Option<Result<(), String>>,
 }
 
 impl Line {
     pub(crate) async fn write_objects(&self, writes: &[Write]) -> Result<Done, String> {
+        // Documents of failures need nothing that the others might wait for.
+        let (failures, records): (Vec<_>, Vec<_>) = writes
+            .iter()
+            .partition(|write| matches!(write.key, BufferKey::Error(..)));
         let mut all = Done::default();
-        for group in writes.chunks(WRITES_AT_ONCE) {
+        for group in [failures, records]
+            .iter()
+            .flat_map(|writes| writes.chunks(WRITES_AT_ONCE))
+        {
             let work = group.iter().map(|write| self.write_object(write));
             for done in futures::future::try_join_all(work).await? {
                 all.objects += done.objects;
                 all.failed += done.failed;
                 all.bytes += done.bytes;
                 all.last_object = done.last_object.or(all.last_object);
+                all.sent = done.sent.or(all.sent);
             }
         }
         Ok(all)
     }
 
     async fn write_object(&self, write: &Write) -> Result<Done, String> {
-        let table = match write.todo {
-            Todo::Commit => return Ok(Done::default()),
-            Todo::Write | Todo::Register => self.table(&write.settings)?,
+        let table = match (write.todo, &write.key) {
+            (Todo::Commit, _) => return Ok(Done::default()),
+            (_, BufferKey::Error(..)) => None,
+            (_, BufferKey::Partition(_)) => self.table(&write.settings)?,
         };
         let mut done = Done::default();
         // That a file is there does not tell whether it was committed to its table.
@@ -153,6 +166,7 @@ impl Line {
             failed: sent.failed,
             bytes: sent.bytes,
             last_object: (sent.requests > 0).then(|| write.settings.spec().place()),
+            sent: Some(sent.refused.map_or(Ok(()), Err)),
         })
     }
 
@@ -225,6 +239,7 @@ impl Line {
                 BufferKey::Error(..) => write.buffer.len() as u64,
                 BufferKey::Partition(_) => errors.iter().filter(|byte| **byte == b'\n').count() as u64,
             },
+            sent: partitioned.then_some(Ok(())),
             ..Done::default()
         };
         self.places.put(bucket, error_key, errors).await.map_err(text)?;

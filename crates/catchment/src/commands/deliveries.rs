@@ -46,7 +46,8 @@ fn table(all: &[Value], now_ms: Millis) -> Table {
         let text = |name: &str| delivery[name].as_str().unwrap_or("-").to_owned();
         let number = |name: &str| delivery[name].as_u64().unwrap_or_default();
         let count = |name: &str| human_count(number(name));
-        let oldest = delivery["oldest_ms"].as_i64();
+        let arrivals = ["oldest_ms", "backup_oldest_ms"].map(|name| delivery[name].as_i64());
+        let oldest = arrivals.into_iter().flatten().min();
         table.add_row([
             text("name"),
             text("region"),

@@ -53,6 +53,11 @@ impl<'q> Lexer<'q> {
         self.at
     }
 
+    /// Whether what is not read begins so.
+    pub(super) fn is_before(&self, sign: char) -> bool {
+        self.query[self.at..].starts_with(sign)
+    }
+
     /// The line in which reading stands, from 1.
     pub(super) fn line(&self) -> usize {
         1 + self.query[..self.at].bytes().filter(|byte| *byte == b'\n').count()

@@ -206,7 +206,11 @@ impl<'q, 'b> Parser<'q, 'b> {
 
     /// What was read last means nothing there.
     fn unexpected(&self) -> String {
-        format!("does not parse before byte {}", self.lexer.at())
+        let at = self.lexer.at();
+        match self.lexer.is_before('\'') {
+            true => format!("does not parse before byte {at}, a single quote: texts stand in double quotes"),
+            false => format!("does not parse before byte {at}"),
+        }
     }
 
     fn node(&mut self, node: Node) -> NodeId {

@@ -83,6 +83,34 @@ async fn records_of_a_key_that_is_too_long_go_to_the_error_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn documents_of_failures_do_not_wait_for_a_table_that_is_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.bucket().await;
+    platform.table(&[]).await;
+    let partitioned = DeliverySpec {
+        prefix: "flights/carrier=!{partitionKeyFromQuery:carrier}/".into(),
+        partition_query: Some("{carrier: .c}".into()),
+        conversion: Some(conversion()),
+        ..spec()
+    };
+    platform.create(partitioned).await;
+    platform.drop_table().await;
+    platform.put(&["not json"]).await;
+    platform.settled(1).await;
+    assert_eq!(platform.lines("errors/metadata-extraction-failed/").await.len(), 1);
+    // Beside others that wait, too.
+    platform.put(&["not json", r#"{"n": 1, "c": "UA"}"#]).await;
+    assert!(platform.failure().await.contains("no table d.t"));
+    assert_eq!(platform.lines("errors/metadata-extraction-failed/").await.len(), 2);
+    platform.table(&[]).await;
+    platform.settled(3).await;
+    assert_eq!(platform.lines("errors/metadata-extraction-failed/").await.len(), 2);
+    assert_eq!(platform.objects("flights/carrier=UA/").await.len(), 1);
+    platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_of_another_account_takes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let platform = Platform::open(dir.path());

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
+    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::functions;
@@ -184,6 +184,25 @@ impl VisitorMut for Rewrite {
         ControlFlow::Continue(())
     }
 
+    /// What is distinct can be ordered by a column of the result only, which may be written as the expression again.
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        let (SetExpr::Select(select), Some(order)) = (&*query.body, &mut query.order_by) else {
+            return ControlFlow::Continue(());
+        };
+        if let (Some(_), OrderByKind::Expressions(keys)) = (&select.distinct, &mut order.kind) {
+            for key in keys {
+                let column = select.projection.iter().find_map(|item| match item {
+                    SelectItem::ExprWithAlias { expr, alias } if *expr == key.expr => Some(alias.clone()),
+                    _ => None,
+                });
+                if let Some(alias) = column {
+                    key.expr = Expr::Identifier(alias);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
         if let TableFactor::Table { sample: Some(_), .. } = factor {
             return ControlFlow::Break(SqlError::not_supported("TABLESAMPLE"));
@@ -221,6 +240,21 @@ impl VisitorMut for Rewrite {
                 {
                     // Seconds may be left out.
                     text.push_str(":00");
+                }
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                // What follows a name is part of it. Fields of other things the planner knows by their texts only.
+                let mut is_name = matches!(**root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                for access in access_chain {
+                    match access {
+                        AccessExpr::Dot(Expr::Identifier(_)) if is_name => {}
+                        AccessExpr::Dot(field) => {
+                            if let Expr::Identifier(ident) = field {
+                                *field = functions::text(&lower(ident));
+                            }
+                        }
+                        AccessExpr::Subscript(_) => is_name = false,
+                    }
                 }
             }
             Expr::Value(value) => {

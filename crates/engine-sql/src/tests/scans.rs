@@ -508,10 +508,14 @@ async fn text_that_cannot_be_unpacked_is_not_read_as_it_is() {
 #[tokio::test]
 async fn a_field_of_a_row_is_a_column_of_its_name() {
     let lake = Lake::open().await;
-    lake.put("t/a.json", r#"{"id": 1, "dev": {"os": "linux", "cpu": {"cores": 4}}}"#)
-        .await;
+    lake.put(
+        "t/a.json",
+        r#"{"id": 1, "dev": {"os": "linux", "cpu": {"cores": 4}}, "items": [{"sku": "x", "of": {"n": 7}}]}"#,
+    )
+    .await;
     lake.lines(
-        "create external table t (id int, dev struct<os:string,cpu:struct<cores:int>>) \
+        "create external table t (id int, dev struct<os:string,cpu:struct<cores:int>>, \
+         items array<struct<sku:string,of:struct<n:int>>>) \
          row format serde 'org.openx.data.jsonserde.JsonSerDe' location 's3://lake/t/'",
     )
     .await;
@@ -544,6 +548,25 @@ async fn a_field_of_a_row_is_a_column_of_its_name() {
             "select u.x, dev.os from t cross join unnest(array[7]) as u(x) order by dev.os",
             "x os",
             "7|linux",
+        ),
+        ("select items[1].sku, items[1].of.n from t", "sku n", "x|7"),
+        (
+            "select element_at(items, 1).sku from t where t.items[1].Sku = 'x'",
+            "sku",
+            "x",
+        ),
+        ("select x.i.of.n from (select items[1] as i from t) x", "n", "7"),
+        ("select (dev).cpu.cores from t", "cores", "4"),
+        ("select distinct dev.os from t order by dev.os", "os", "linux"),
+        (
+            "select distinct t.dev.os as o, id from t order by t.dev.os desc, 2",
+            "o id",
+            "linux|1",
+        ),
+        (
+            "select distinct upper(dev.os) from t order by upper(dev.os)",
+            "_col0",
+            "LINUX",
         ),
     ] {
         let answer = lake.ask(query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
