@@ -43,9 +43,19 @@ pub(crate) struct Plan {
     /// Where the records go to a data stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamPlan>,
+    /// Where they were to go to data streams before the settings changed: some may be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams_before: Vec<StreamPlan>,
     /// Whether the object was to be a file of a Delta table: that it is there does not tell then that it was committed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delta: bool,
+}
+
+impl Plan {
+    /// By which a Delta table knows it.
+    pub(crate) fn transaction(&self) -> &str {
+        self.request_id.as_deref().unwrap_or(&self.object_key)
+    }
 }
 
 /// By what the records of a plan are found again in a data stream.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use engine_catalog::{Table, TableFormat};
 use engine_formats::{arrow_schema, without_views};
-use engine_lake::{AddedFile, DeltaTable, Location, Outcome, TableSpec};
+use engine_lake::{AddedFile, DeltaTable, LakeError, Location, Outcome, TableSpec};
 
 use crate::DeliveryParts;
 use crate::compactions::Compactions;
@@ -25,6 +25,35 @@ const COMPACT_TO_MB: &str = "catchment.compact_to_mb";
 /// A file on its way is in memory.
 const COMPACT_TO_MB_MAX: u64 = 128;
 
+/// Why a file was not committed.
+#[derive(Debug)]
+pub(crate) enum NotAppended {
+    /// Its partition is none that the table can have, so that no other attempt would end otherwise.
+    NoPartition(String),
+    /// Until the table, the settings or the place are mended.
+    Yet(String),
+}
+
+impl From<String> for NotAppended {
+    fn from(why: String) -> Self {
+        Self::Yet(why)
+    }
+}
+
+/// Whether the table at a place has the transaction.
+pub(crate) async fn is_committed(parts: &DeliveryParts, table: &Table, transaction: &str) -> Result<bool, String> {
+    let Ok(location) = Location::parse(table.spec.location().unwrap_or_default()) else {
+        return Ok(false);
+    };
+    let (objects, app_id) = (parts.objects.clone(), app_id(transaction));
+    let has_step = DeltaTable::has_step(objects, location, &app_id, 0);
+    has_step.await.map_err(text)
+}
+
+fn app_id(transaction: &str) -> String {
+    format!("catchment/{transaction}")
+}
+
 /// Commits a Parquet file to the table, once however often it is called for the same transaction, and returns its bytes.
 pub(crate) async fn append(
     parts: &DeliveryParts,
@@ -34,9 +63,9 @@ pub(crate) async fn append(
     object_key: &str,
     transaction: &str,
     file: Vec<u8>,
-) -> Result<u64, String> {
+) -> Result<u64, NotAppended> {
     if !file.starts_with(PARQUET_MAGIC) {
-        return Err(ONLY_PARQUET.to_owned());
+        return Err(ONLY_PARQUET.to_owned().into());
     }
     let home = table.spec.location().unwrap_or_default();
     let location = Location::parse(home).map_err(text)?;
@@ -48,9 +77,8 @@ pub(crate) async fn append(
         Some((values, _)) => values.0,
         None => {
             let names: Vec<_> = partitions.iter().map(|key| key.name.as_str()).collect();
-            return Err(format!(
-                "{object} does not name the Delta table's partition columns {names:?}"
-            ));
+            let why = format!("{object} does not name the Delta table's partition columns {names:?}");
+            return Err(why.into());
         }
     };
     let values = partitions.iter().zip(values);
@@ -71,8 +99,12 @@ pub(crate) async fn append(
         partition_values: values.collect::<BTreeMap<_, _>>(),
     };
     let opened = opened.await.map_err(text)?;
-    let app_id = format!("catchment/{transaction}");
-    match opened.append(&app_id, 0, vec![added]).await.map_err(text)? {
+    let appended = opened.append(&app_id(transaction), 0, vec![added]).await;
+    let outcome = appended.map_err(|error| match error {
+        LakeError::PartitionValue { .. } => NotAppended::NoPartition(error.to_string()),
+        other => NotAppended::Yet(other.to_string()),
+    })?;
+    match outcome {
         Outcome::Committed { .. } => {
             if let Some(target_bytes) = compact_to_bytes(table) {
                 compactions.note_commit(parts, home, opened, target_bytes);

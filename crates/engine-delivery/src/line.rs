@@ -449,10 +449,14 @@ impl Line {
         }
     }
 
-    /// Plans anew by the settings that are wanted now what failed by others; tells whether there was any.
+    /// Plans anew by the settings that are wanted now, and by what a table asks for now, what failed by others; tells
+    /// whether there was any.
     async fn replan(&self, writes: &mut [Write]) -> Result<bool, String> {
         let wanted = self.wanted();
-        let stale = |write: &Write| write.todo != Todo::Commit && write.settings.version() != wanted.version;
+        let stale = |write: &Write| {
+            let is_other = write.settings.version() != wanted.version || self.is_named_otherwise(write);
+            write.todo != Todo::Commit && is_other
+        };
         if !writes.iter().any(stale) {
             return Ok(false);
         }
@@ -460,30 +464,41 @@ impl Line {
         let asked = self.asked(&settings);
         for write in writes.iter_mut().filter(|write| stale(write)) {
             let may_be_delta = write.plan.delta || self.asked(&write.settings).delta;
-            if !may_be_delta && self.exists(&write.plan).await? {
+            let is_there = match may_be_delta {
+                true => self.is_committed(write).await?,
                 // An object is there whole or not at all.
+                false => self.exists(&write.plan).await?,
+            };
+            if is_there {
                 write.todo = Todo::Commit;
                 continue;
             }
             let random = &self.parts.random;
             let output = asked.output.as_ref();
             let mut plan = settings.plan(&write.key, &write.buffer, &self.settings, output, random)?;
-            // Some of its requests may have been taken, and some of its records be in the stream.
-            plan.request_id = plan
-                .request_id
-                .and_then(|new| write.plan.request_id.clone().or(Some(new)));
+            // Some of its requests may have been taken, and some of its records be in a stream. What is put behind
+            // records tells where a request ends, so that others have other ids.
+            if write.settings.delimiter() == settings.delimiter() {
+                plan.request_id = write.plan.request_id.clone().or(plan.request_id);
+            }
             plan.delta = asked.delta;
+            plan.streams_before.clone_from(&write.plan.streams_before);
+            plan.streams_before.extend(write.plan.stream.clone());
             plan.stream = self.stream_plan(&settings);
-            let is_same = |new: &StreamPlan, old: &StreamPlan| (&new.scope, &new.name) == (&old.scope, &old.name);
-            if let (Some(new), Some(old)) = (&plan.stream, &write.plan.stream)
-                && is_same(new, old)
-            {
-                plan.stream.clone_from(&write.plan.stream);
+            if let Some(new) = &plan.stream {
+                let is_same = |old: &StreamPlan| (&old.scope, &old.name) == (&new.scope, &new.name);
+                if let Some(at) = plan.streams_before.iter().position(is_same) {
+                    plan.stream = Some(plan.streams_before.swap_remove(at));
+                }
+            }
+            if may_be_delta {
+                // Nobody else knows this file, and readers of the directory would take it for one of the table's.
+                drop(self.places.delete(&write.plan.bucket, &write.plan.object_key).await);
             }
             // Documents of records that could not be converted may be there already; the new plan makes its own.
             // Until it stands the old one would make them again.
             drop(self.places.delete(&write.plan.bucket, &write.plan.error_key).await);
-            (write.plan, write.settings) = (plan, settings.clone());
+            (write.plan, write.settings, write.todo) = (plan, settings.clone(), Todo::Write);
         }
         Ok(true)
     }

@@ -31,11 +31,13 @@ impl Default for Output {
 impl Output {
     /// What a table asks for instead of the delivery stream's serializer; `None` where it does not ask.
     pub(crate) fn asked_by(table: &Table) -> Result<Option<Self>, String> {
-        Ok(match table.spec.parameter(FORMAT) {
+        let asked = table.spec.parameter(FORMAT).map(str::to_lowercase);
+        Ok(match asked.as_deref() {
             None => None,
             Some("avro") => Some(Self::Avro),
             Some("recordio-protobuf") => Some(Self::RecordIo(RecordIoOptions {
-                label: table.spec.parameter(LABEL).map(str::to_owned),
+                // As the catalog has the names of columns.
+                label: table.spec.parameter(LABEL).map(str::to_lowercase),
                 // A tensor of integers has no place for what is NULL.
                 tensor: match table.spec.parameter(TENSOR) {
                     None | Some("float32") => TensorType::Float32,

@@ -47,7 +47,7 @@ pub(crate) struct Routed {
 /// A piece of a record on its way into its buffer.
 pub(crate) struct RecordPiece {
     data: Bytes,
-    /// Empty where it is of no use.
+    /// Empty for direct puts.
     partition_key: Bytes,
     pub offset: u64,
     /// Which piece of the record it is.
@@ -152,11 +152,6 @@ impl Settings {
 
     /// `first` is where the pieces of the whole record begin.
     fn process(&self, record: &Record, key: Bytes, data: Bytes, first: usize, out: &mut Vec<RecordPiece>) {
-        // An endpoint may be given up for a stream while records wait.
-        let partition_key = match self.spec().destination {
-            Destination::Stream(_) | Destination::Http(_) => key,
-            Destination::Objects => Bytes::new(),
-        };
         let mut pieces = Vec::new();
         self.spec().processing.pieces(data, &mut pieces);
         for piece in pieces {
@@ -166,7 +161,8 @@ impl Settings {
             };
             out.push(RecordPiece {
                 data,
-                partition_key: partition_key.clone(),
+                // Of use where a data stream takes them, which any destination may be given up for while they wait.
+                partition_key: key.clone(),
                 offset: record.offset,
                 number: (out.len() - first) as u32,
                 arrival_ms: record.arrival_ms,
@@ -218,6 +214,13 @@ impl Settings {
         Ok(())
     }
 
+    /// Whether a plan names its object for a file of another format than the conversion's table asks for by now.
+    pub(crate) fn names_otherwise(&self, key: &BufferKey, plan: &Plan, asked: Option<&Output>) -> bool {
+        let spec = self.spec();
+        let is_converted = spec.conversion.is_some() && spec.destination == Destination::Objects;
+        is_converted && matches!(key, BufferKey::Partition(_)) && !plan.object_key.ends_with(self.extension(asked))
+    }
+
     /// `asked` is what the conversion's table asks for.
     fn extension(&self, asked: Option<&Output>) -> &str {
         let spec = self.spec();
@@ -266,6 +269,7 @@ impl Settings {
             request_id: self.has_ids().then(|| random.uuid().to_string()),
             version: self.version(),
             stream: None,
+            streams_before: Vec::new(),
             delta: false,
         })
     }

@@ -103,6 +103,11 @@ impl Platform {
 
     /// The table that [`conversion`] names, in a database that is made where it is not there.
     async fn table(&self, parameters: &[(&str, &str)]) {
+        self.table_of(&[("n", "int"), ("carrier_name", "string")], parameters)
+            .await;
+    }
+
+    async fn table_of(&self, columns: &[(&str, &str)], parameters: &[(&str, &str)]) {
         let (scope, catalog) = (Scope::default(), &self.parts.catalog);
         let database = DatabaseSpec {
             name: "d".into(),
@@ -116,7 +121,7 @@ impl Platform {
             partition_keys: vec![Column::new("carrier", "string")],
             parameters: Some(parameters.map(owned).collect()),
             storage_descriptor: Some(StorageDescriptor {
-                columns: vec![Column::new("n", "int"), Column::new("carrier_name", "string")],
+                columns: columns.iter().map(|(name, hive)| Column::new(*name, *hive)).collect(),
                 location: Some("s3://lake/flights/".into()),
                 ..StorageDescriptor::default()
             }),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::Random;
+use base::{Millis, Random};
 use engine_catalog::Table;
 use engine_formats::Compression;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::buffers::{Buffer, BufferKey};
 use crate::checkpoint::Plan;
 use crate::content::{self, Content};
-use crate::delta;
+use crate::delta::{self, NotAppended};
 use crate::error_document::ErrorType;
 use crate::http_endpoint::{self, HttpEndpoint};
 use crate::line::Line;
@@ -141,6 +141,12 @@ impl Line {
         }
     }
 
+    pub(crate) fn is_named_otherwise(&self, write: &Write) -> bool {
+        let settings = &write.settings;
+        settings.spec().conversion.is_some()
+            && settings.names_otherwise(&write.key, &write.plan, self.asked(settings).output.as_ref())
+    }
+
     fn table(&self, settings: &Settings) -> Result<Option<Arc<Table>>, String> {
         let Some(conversion) = &settings.spec().conversion else {
             return Ok(None);
@@ -210,6 +216,9 @@ impl Line {
 
     /// Writes the documents of records that could not be converted, then the object.
     async fn put(&self, write: &Write, table: Option<Arc<Table>>) -> Result<Done, String> {
+        if self.is_named_otherwise(write) {
+            return Err("the table asks for files of another format since this one was named".to_owned());
+        }
         let Plan {
             bucket,
             object_key,
@@ -244,19 +253,18 @@ impl Line {
         };
         self.places.put(bucket, error_key, errors).await.map_err(text)?;
         if let Some(table) = delta_table.filter(|_| !object.is_empty()) {
-            let transaction = write.plan.request_id.as_deref().unwrap_or(object_key);
-            done.bytes = delta::append(
-                &self.parts,
-                &self.compactions,
-                &table,
-                bucket,
-                object_key,
-                transaction,
-                object,
-            )
-            .await?;
-            done.objects = 1;
-            done.last_object = Some(format!("s3://{bucket}/{object_key}"));
+            let transaction = write.plan.transaction();
+            let (parts, compactions) = (&self.parts, &self.compactions);
+            let appended = delta::append(parts, compactions, &table, bucket, object_key, transaction, object);
+            match appended.await {
+                Ok(bytes) => {
+                    done.bytes = bytes;
+                    done.objects = 1;
+                    done.last_object = Some(format!("s3://{bucket}/{object_key}"));
+                }
+                Err(NotAppended::NoPartition(why)) => done.failed = self.document(write, why, now_ms).await?,
+                Err(NotAppended::Yet(why)) => return Err(why),
+            }
             self.end_where_the_test_asks()?;
             return Ok(done);
         }
@@ -274,18 +282,30 @@ impl Line {
                 done.last_object = Some(format!("s3://{bucket}/{object_key}"));
             }
             // No other attempt would end otherwise, so the records go where those go that cannot be delivered.
-            Err(error) if error.is_final() => {
-                let (buffer, reason) = (write.buffer.clone(), error.to_string());
-                let kind = ErrorType::FormatConversion;
-                let encode = move || content::of_failures(kind, &reason, &buffer, now_ms);
-                let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)??;
-                done.failed = write.buffer.len() as u64;
-                self.places.put(bucket, error_key, documents).await.map_err(text)?;
-            }
+            Err(error) if error.is_final() => done.failed = self.document(write, error.to_string(), now_ms).await?,
             Err(error) => return Err(text(error)),
         }
         self.end_where_the_test_asks()?;
         Ok(done)
+    }
+
+    /// Puts documents of all records of a buffer into the bucket, in the place of those of its records that could not be
+    /// converted; tells how many.
+    async fn document(&self, write: &Write, why: String, now_ms: Millis) -> Result<u64, String> {
+        let buffer = write.buffer.clone();
+        let encode = move || content::of_failures(ErrorType::FormatConversion, &why, &buffer, now_ms);
+        let documents = self.parts.tasks.spawn_blocking(encode).await.map_err(text)??;
+        let Plan { bucket, error_key, .. } = &write.plan;
+        self.places.put(bucket, error_key, documents).await.map_err(text)?;
+        Ok(write.buffer.len() as u64)
+    }
+
+    /// Whether a Delta table has what a plan was to add to one.
+    pub(crate) async fn is_committed(&self, write: &Write) -> Result<bool, String> {
+        match self.table(&write.settings) {
+            Ok(Some(table)) => delta::is_committed(&self.parts, &table, write.plan.transaction()).await,
+            _ => Ok(false),
+        }
     }
 
     /// Whether a plan's object is there. Its name is nobody else's, so it is the one that was planned.

@@ -42,6 +42,10 @@ impl AvroFile {
 
     /// Adds a batch, which becomes a block.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), FormatError> {
+        // Java's reader takes a block without rows for the end.
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         self.0.write(batch).map_err(not_encoded)
     }
 

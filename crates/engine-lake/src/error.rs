@@ -19,6 +19,13 @@ pub enum LakeError {
         what: String,
         reason: String,
     },
+    /// A partition value is none of its column's type.
+    #[error("the file {path:?} does not fit the table at {table}: {reason}")]
+    PartitionValue {
+        table: String,
+        path: String,
+        reason: String,
+    },
     /// A Delta table cannot have such columns.
     #[error("no Delta table can be made of these columns: {0}")]
     Columns(String),

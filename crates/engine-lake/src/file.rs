@@ -81,8 +81,7 @@ impl Inspected {
             ));
         }
         for column in columns {
-            if let Some(value) = given.get(&column.name) {
-                check_partition_value(column, value.as_deref())?;
+            if given.contains_key(&column.name) {
                 continue;
             }
             let field = self.fields.iter().find(|field| field.name == column.name);
@@ -100,6 +99,16 @@ impl Inspected {
             Some(field) => Err(format!("the file has the partition column {:?} in it", field.name)),
             None => Ok(()),
         }
+    }
+
+    /// Which of the file's partition values is none of its column's type, if one is not.
+    pub(crate) fn check_values(&self, columns: &[Field]) -> Result<(), String> {
+        columns
+            .iter()
+            .try_for_each(|column| match self.file.partition_values.get(&column.name) {
+                Some(value) => check_partition_value(column, value.as_deref()),
+                None => Ok(()),
+            })
     }
 
     /// The action that adds the file. `changes_data` tells that its rows are new to the table.

@@ -84,6 +84,14 @@ impl DeltaTable {
         })
     }
 
+    /// Whether the table at a place has step `version` of an application, or a later one. Where there is no table there
+    /// is no step.
+    pub async fn has_step(objects: Objects, location: Location, app_id: &str, version: i64) -> Result<bool, LakeError> {
+        let state = Log { objects, location }.load().await?;
+        let there = state.and_then(|state| state.transactions.get(app_id).copied());
+        Ok(there.is_some_and(|there| there >= version))
+    }
+
     /// Commits files as step `version` of an application, at once or not at all. Where the table has that step or a
     /// later one of the application, nothing happens; so whoever is not sure calls again with the same arguments.
     pub async fn append(&self, app_id: &str, version: i64, files: Vec<AddedFile>) -> Result<Outcome, LakeError> {
@@ -146,8 +154,15 @@ impl DeltaTable {
             }
         }
         let fits = |file: &Inspected| {
-            let fits = file.check(&state.columns, &state.metadata.partition_columns);
-            fits.map_err(|reason| mismatch(&self.log, format!("the file {:?}", file.file.path), reason))
+            let unfit = |reason| mismatch(&self.log, format!("the file {:?}", file.file.path), reason);
+            let value = |reason| LakeError::PartitionValue {
+                table: self.log.location.to_string(),
+                path: file.file.path.clone(),
+                reason,
+            };
+            file.check(&state.columns, &state.metadata.partition_columns)
+                .map_err(unfit)?;
+            file.check_values(&state.columns).map_err(value)
         };
         files.iter().try_for_each(fits)
     }

@@ -246,3 +246,121 @@ async fn tags_of_callers_at_once_are_all_kept() {
     assert_eq!(delivery.tags.len(), 20);
     platform.close().await;
 }
+
+const DELTA: &[(&str, &str)] = &[("table_type", "DELTA")];
+
+fn to_delta() -> DeliverySpec {
+    DeliverySpec {
+        prefix: "flights/carrier=!{partitionKeyFromQuery:carrier}/".into(),
+        partition_query: Some("{carrier: .c}".into()),
+        conversion: Some(conversion()),
+        ..spec()
+    }
+}
+
+/// The rows of the Delta table's log and of the lines elsewhere.
+async fn rows(platform: &Platform) -> (usize, usize) {
+    let mut committed = 0;
+    for (key, content) in platform.objects("flights/_delta_log/").await {
+        if key.ends_with(".json") {
+            let text = String::from_utf8(content.to_vec()).expect("text");
+            let adds = text
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+            let adds = adds.filter_map(|action| action["add"]["stats"].as_str().map(str::to_owned));
+            let stats = adds.map(|stats| serde_json::from_str::<Value>(&stats).expect("JSON"));
+            committed += stats.filter_map(|stats| stats["numRecords"].as_u64()).sum::<u64>();
+        }
+    }
+    (committed as usize, platform.lines("other/").await.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_delta_table_has_is_not_delivered_again_elsewhere_and_the_rest_is() {
+    // With the work ended once the first is committed, and with a file that never was.
+    for is_committed in [true, false] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut platform = Platform::open(dir.path());
+        platform.bucket().await;
+        platform.table(DELTA).await;
+        platform.create(to_delta()).await;
+        if is_committed {
+            platform.parts.faults.end.store(true, Ordering::SeqCst);
+            platform.put(&[r#"{"n": 1, "c": "UA"}"#]).await;
+            let there = async || (rows(&platform).await.0 == 1).then_some(());
+            platform.until("a commit", there).await;
+            platform.drop_table().await;
+            // By which nothing can be appended any more.
+            platform.table_of(&[("n", "string")], DELTA).await;
+        } else {
+            platform.drop_table().await;
+            platform.table_of(&[("n", "array<int>")], DELTA).await;
+            platform.put(&[r#"{"n": [1], "c": "UA"}"#]).await;
+            platform.settled(1).await;
+            platform.drop_table().await;
+            platform.table_of(&[("n", "int")], DELTA).await;
+            platform.put(&[r#"{"n": 2, "c": "UA"}"#]).await;
+            platform.failure().await;
+            // As a crash between the file and its commit leaves it.
+            let delivery = platform.deliveries.get(&Scope::default(), "flights").expect("is there");
+            let progress = Progress::load(&platform.parts.meta, &delivery.uid).expect("loads");
+            let [(_, plan)] = &progress.plans[..] else {
+                panic!("{progress:?}")
+            };
+            let file = platform.parts.objects.put_bytes(
+                &plan.bucket,
+                &plan.object_key,
+                Bytes::from_static(b"PAR1"),
+                Default::default(),
+            );
+            file.await.expect("writes");
+        }
+        platform.close().await;
+        platform = Platform::open(dir.path());
+        platform.failure().await;
+        update(&platform, other()).await;
+        platform.put(&["later"]).await;
+        let expect = (1, if is_committed { 1 } else { 2 });
+        platform
+            .until("the rest elsewhere", async || {
+                (rows(&platform).await.1 == expect.1).then_some(())
+            })
+            .await;
+        platform.close().await;
+        platform = Platform::open(dir.path());
+        platform.put(&["last"]).await;
+        platform
+            .until("the last", async || (rows(&platform).await.1 > expect.1).then_some(()))
+            .await;
+        assert_eq!(rows(&platform).await, (expect.0, expect.1 + 1), "{is_committed}");
+        // Nor does a file lie about that the table does not have.
+        assert_eq!(platform.objects("flights/carrier=UA/").await.len(), 1);
+        platform.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_asks_for_another_format_has_objects_named_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.table(&[]).await;
+    platform
+        .create(DeliverySpec {
+            prefix: "flights/".into(),
+            conversion: Some(conversion()),
+            ..spec()
+        })
+        .await;
+    platform.put(&[r#"{"n": 1}"#]).await;
+    assert!(platform.failure().await.contains("no bucket"));
+    platform.drop_table().await;
+    platform.table(&[("catchment.output_format", "Avro")]).await;
+    platform.bucket().await;
+    platform.settled(1).await;
+    let objects = platform.objects("flights/").await;
+    let [(key, content)] = &objects[..] else {
+        panic!("{objects:?}")
+    };
+    assert!(key.ends_with(".avro") && content.starts_with(b"Obj\x01"), "{key}");
+    platform.close().await;
+}
