@@ -1,5 +1,6 @@
 """Delta tables that the package deltalake keeps in our buckets: its commits rest on puts that overwrite nothing."""
 
+import base64
 import concurrent.futures
 import contextlib
 import datetime
@@ -179,6 +180,22 @@ def test_delta_tables_get_every_record_once_over_kill_9(server):
         assert (row["kind"], row["name"], row["tags"], at) == ("abc"[n % 3], f"name {n}", [str(n), None], datetime.datetime(2013, 1, 1, 5, 15))
     history = DeltaTable("s3://lake/events", storage_options=options(server)).history()
     assert len(history) > 6
+
+
+def test_a_partition_that_a_delta_table_cannot_have_holds_nothing_up(firehose, shared_server, s3, glue, bucket):
+    where = make_table(glue, bucket, {"n": "int"}, "delta/", [("p", "int")], parameters={"table_type": "DELTA"})
+    prefix = "delta/p=!{partitionKeyFromQuery:p}/"
+    more = by_keys("{p: .p}", prefix, BufferingHints=LARGE_SECOND)
+    more["ProcessingConfiguration"]["Processors"] = [extraction("{p: .p}")]
+    name = make(firehose, bucket, DataFormatConversionConfiguration=conversion(*where), **more)
+    put(firehose, name, [json.dumps({"p": p, "n": n}).encode() for n, p in enumerate([0, 1, "abc", 2])])
+    (failure,) = map(json.loads, eventually(lambda: lines(objects(s3, bucket, "errors/format-conversion-failed/").values())))
+    assert json.loads(base64.b64decode(failure["rawData"])) == {"p": "abc", "n": 2}
+    assert 'partition column "p" is integer, which "abc" is not' in failure["errorMessage"]
+    put(firehose, name, [b'{"p": 3, "n": 4}'])
+    rows = lambda: DeltaTable(f"s3://{bucket}/delta", storage_options=options(shared_server)).to_pyarrow_table().to_pylist()
+    eventually(lambda: objects(s3, bucket, "delta/_delta_log/") and len(rows()) == 4)
+    assert sorted((row["p"], row["n"]) for row in rows()) == [(0, 0), (1, 1), (2, 3), (3, 4)]
 
 
 def test_what_a_delta_table_cannot_take_is_told_and_mended(firehose, shared_server, s3, glue, bucket):

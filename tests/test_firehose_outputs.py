@@ -129,6 +129,22 @@ def avro(contents):
     return [row for content in contents for row in fastavro.reader(io.BytesIO(content))]
 
 
+def test_a_file_has_no_block_without_rows(firehose, glue, s3, bucket):
+    """By which Java's reader would take it to end there."""
+    _, name = asking(firehose, glue, bucket, {"n": "int"}, output_format="avro")
+    refused = [json.dumps({"n": "x" * 900_000}).encode()] * 8
+    firehose.update_destination(
+        DeliveryStreamName=name, CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+        ExtendedS3DestinationUpdate={"BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 3}},
+    )
+    put(firehose, name, [b'{"n": 1}', *refused[:4]])
+    put(firehose, name, [*refused[4:], b'{"n": 2}'])
+    found = delivered(s3, bucket, 2, "table/", avro)
+    for content in found.values():
+        blocks = [block.num_records for block in fastavro.block_reader(io.BytesIO(content))]
+        assert blocks and 0 not in blocks
+
+
 def test_avro(firehose, glue, s3, bucket):
     _, name = asking(firehose, glue, bucket, TYPES, output_format="avro")
     sent = {

@@ -39,6 +39,41 @@ def records(kinesis, stream):
     return [(record["PartitionKey"], record["Data"]) for record in everything(kinesis, stream)]
 
 
+def test_keys_outlive_a_destination_that_was_given_up(firehose, kinesis, bucket):
+    source, copy, name = make_stream(kinesis), make_stream(kinesis), new_name()
+    missing = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::nobodys-bucket", "BufferingHints": NOW}
+    firehose.create_delivery_stream(
+        DeliveryStreamName=name,
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration={
+            "KinesisStreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{source}", "RoleARN": ROLE
+        },
+        ExtendedS3DestinationConfiguration=missing,
+    )
+    sent = [(f"key {n % 7}", f"record {n}".encode()) for n in range(50)]
+    put_to = lambda records: kinesis.put_records(
+        StreamName=source, Records=[{"PartitionKey": key, "Data": data} for key, data in records]
+    )
+    put_to(sent[:25])
+
+    def update(version, **more):
+        firehose.update_destination(
+            DeliveryStreamName=name, CurrentDeliveryStreamVersionId=version, DestinationId="destinationId-000000000001", **more
+        )
+
+    # To an endpoint that does not take them, either, and then to the stream, where attributes are of no use.
+    nobody = to_stream(bucket, "https://127.0.0.1:1/", RequestConfiguration={"CommonAttributes": [{"AttributeName": "a", "AttributeValue": "b"}]})
+    s3_part = nobody.pop("S3Configuration")
+    update("1", HttpEndpointDestinationUpdate={**nobody, "S3Update": s3_part, "RetryOptions": {"DurationInSeconds": 7200}})
+    put_to(sent[25:])
+    with refused("InvalidArgumentException", "RequestConfiguration has no meaning"):
+        update("2", HttpEndpointDestinationUpdate={"EndpointConfiguration": {"Url": url(copy)}})
+    plain = {"ContentEncoding": "NONE", "CommonAttributes": []}
+    update("2", HttpEndpointDestinationUpdate={"EndpointConfiguration": {"Url": url(copy)}, "RequestConfiguration": plain})
+    eventually(lambda: len(records(kinesis, copy)) >= len(sent))
+    assert sorted(records(kinesis, copy)) == sorted(sent)
+
+
 def test_a_stream_is_copied_with_its_keys_in_order(firehose, kinesis, bucket, shared_server):
     source, copy, name = make_stream(kinesis), make_stream(kinesis, 2), new_name()
     firehose.create_delivery_stream(

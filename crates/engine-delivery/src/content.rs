@@ -1,8 +1,10 @@
 //! Buffers to the bytes of objects.
 
+use std::collections::HashSet;
+
 use base::Millis;
-use engine_catalog::Table;
-use engine_formats::{JsonDecoder, Refusal, arrow_schema, without_views};
+use engine_catalog::{Table, TableFormat};
+use engine_formats::{DataType, Fields, JsonDecoder, Refusal, arrow_schema, without_views};
 
 use crate::buffers::Buffer;
 use crate::delta;
@@ -61,7 +63,14 @@ fn begin(conversion: &Conversion, table: &Table) -> Result<(JsonDecoder, OutputF
     if table.spec.columns().is_empty() {
         return Err(format!("the table {} has no columns", table.spec.name));
     }
+    if let Some(format @ (TableFormat::Iceberg | TableFormat::Hudi)) = table.spec.table_format() {
+        let name = &table.spec.name;
+        return Err(format!(
+            "the table {name} is one of {format:?}, to which catchment does not deliver yet"
+        ));
+    }
     let schema = arrow_schema(table.spec.columns()).map_err(|error| error.to_string())?;
+    check_names(schema.fields(), delta::is_delta(table))?;
     let schema = without_views(&schema);
     let asked = Output::asked_by(table)?;
     let output = asked.as_ref().unwrap_or(&conversion.output);
@@ -70,6 +79,36 @@ fn begin(conversion: &Conversion, table: &Table) -> Result<(JsonDecoder, OutputF
     }
     let file = OutputFile::new(schema.clone(), table, output).map_err(|error| error.to_string())?;
     Ok((JsonDecoder::new(schema, conversion.json.clone()), file))
+}
+
+/// Refuses names that a file, or a reader that minds no case, does not tell apart or cannot have.
+fn check_names(fields: &Fields, is_delta: bool) -> Result<(), String> {
+    /// Of which Delta's protocol makes no names, without a mapping of columns.
+    const NOT_OF_DELTA: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
+    let mut seen = HashSet::new();
+    for field in fields {
+        let name = field.name();
+        if !seen.insert(name.to_lowercase()) {
+            return Err(format!("there are two columns or fields {name:?}"));
+        }
+        if is_delta && name.contains(NOT_OF_DELTA) {
+            return Err(format!("Delta tables have no columns called {name:?}"));
+        }
+        let mut inner = field.data_type();
+        while let DataType::List(item) = inner {
+            inner = item.data_type();
+        }
+        match inner {
+            DataType::Struct(fields) => check_names(fields, is_delta)?,
+            DataType::Map(entries, _) => {
+                if let DataType::Struct(entry) = entries.data_type() {
+                    check_names(entry, is_delta)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn convert(conversion: &Conversion, table: &Table, buffer: &Buffer, now_ms: Millis) -> Result<Content, String> {

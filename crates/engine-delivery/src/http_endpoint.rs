@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::DeliveryParts;
 use crate::buffers::{Buffer, Held};
 use crate::error_document::{self, Failed};
+use crate::settings::Settings;
 use crate::worker::Shared;
 use crate::write::Sent;
 
@@ -77,13 +78,14 @@ pub(crate) async fn post(
     shared: &Shared,
     client: &Client,
     endpoint: &HttpEndpoint,
-    delimiter: &[u8],
+    settings: &Settings,
     first_id: Uuid,
     buffer: &Buffer,
 ) -> Result<Sent, String> {
+    let (delimiter, version) = (settings.delimiter(), settings.version());
     let mut sent = Sent::default();
     let mut id = first_id.as_u128();
-    let mut request = Request::new(endpoint);
+    let mut request = Request::new(endpoint, version);
     for part in buffer.parts() {
         let part = part.map_err(|error| error.to_string())?;
         let mut records = part.records().peekable();
@@ -93,7 +95,7 @@ pub(crate) async fn post(
                 records.next();
                 continue;
             }
-            let full = std::mem::replace(&mut request, Request::new(endpoint));
+            let full = std::mem::replace(&mut request, Request::new(endpoint, version));
             full.send(parts, shared, client, Uuid::from_u128(id), &mut sent).await?;
             id = id.wrapping_add(1);
         }
@@ -109,6 +111,8 @@ pub(crate) async fn post(
 /// A request in the making.
 struct Request<'e> {
     endpoint: &'e HttpEndpoint,
+    /// Of the settings that it is posted by.
+    version: u64,
     /// The entries of `records` in the body.
     entries: Vec<u8>,
     /// Arrival times and the ends of the entries.
@@ -116,9 +120,10 @@ struct Request<'e> {
 }
 
 impl<'e> Request<'e> {
-    fn new(endpoint: &'e HttpEndpoint) -> Self {
+    fn new(endpoint: &'e HttpEndpoint, version: u64) -> Self {
         Self {
             endpoint,
+            version,
             entries: Vec::new(),
             offsets: Vec::new(),
         }
@@ -183,6 +188,10 @@ impl<'e> Request<'e> {
             shared.note_failure(format!("{code}: {message}"));
             let next = jittered(pause, &parts.random);
             let now_ms = parts.clock.now_ms();
+            // Who waited before may have been the one to hear of them.
+            if shared.is_superseded(self.version) {
+                return Err(format!("{code}: {message}"));
+            }
             if failure.is_final || now_ms + next.as_millis() as Millis > began_ms + self.endpoint.retry_ms {
                 self.give_up(attempt, &failure, now_ms, sent);
                 return Ok(());

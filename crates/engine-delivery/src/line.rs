@@ -429,10 +429,19 @@ impl Line {
                 return Err(error);
             }
             match self.replan(&mut writes).await {
-                Ok(true) => saved = false,
+                Ok(true) => {
+                    saved = false;
+                    continue;
+                }
                 Ok(false) => self.rest(error, &mut pause).await,
-                Err(other) => self.rest(format!("{error}; {other}"), &mut pause).await,
+                Err(other) => {
+                    // Some may have got new plans before that.
+                    saved = false;
+                    self.rest(format!("{error}; {other}"), &mut pause).await;
+                }
             }
+            // New settings may have ended the rest. By the old ones an attempt could go on for long.
+            saved &= matches!(self.replan(&mut writes).await, Ok(false));
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) struct Appending<'a> {
     pub shared: &'a Shared,
     pub stream: &'a StreamDestination,
     pub plan: &'a StreamPlan,
+    /// Of the settings that it is appended by.
+    pub version: u64,
     /// That of the plan.
     pub id: Uuid,
     pub buffer: &'a Buffer,
@@ -111,6 +113,10 @@ impl Appending<'_> {
             let (stream, told) = (&self.stream.name, failure.to_string());
             tracing::warn!(stream, attempt, told, "a data stream did not take records");
             self.shared.note_failure(told.clone());
+            // Who waited before may have been the one to hear of new settings.
+            if self.shared.is_superseded(self.version) {
+                return Err(told);
+            }
             let is_over = clock.now_ms() + pause.as_millis() as Millis > began_ms + self.stream.retry_ms;
             if is_over && !failure.is_uncertain {
                 return self.give_up(attempt, &failure).await;

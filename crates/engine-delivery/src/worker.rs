@@ -70,6 +70,11 @@ pub(crate) struct Shared {
 pub(crate) struct Marks(Mutex<HashMap<Role, HashMap<u64, u64>>>);
 
 impl Shared {
+    /// Whether other settings are wanted than those of the version.
+    pub(crate) fn is_superseded(&self, version: u64) -> bool {
+        self.wanted.lock().version != version
+    }
+
     /// Tells of an attempt that failed and is made again, or is the last.
     pub(crate) fn note_failure(&self, why: String) {
         let mut figures = self.figures.lock();

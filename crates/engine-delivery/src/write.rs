@@ -178,9 +178,8 @@ impl Line {
 
     async fn post(&self, write: &Write, endpoint: &HttpEndpoint) -> Result<Sent, String> {
         let client = self.http.as_ref().map_err(Clone::clone)?;
-        let (parts, shared, delimiter) = (&self.parts, &self.shared, write.settings.delimiter());
-        let id = write.id(&parts.random);
-        http_endpoint::post(parts, shared, client, endpoint, delimiter, id, &write.buffer).await
+        let (parts, shared, id) = (&self.parts, &self.shared, write.id(&self.parts.random));
+        http_endpoint::post(parts, shared, client, endpoint, &write.settings, id, &write.buffer).await
     }
 
     async fn append(&self, write: &Write, stream: &StreamDestination) -> Result<Sent, String> {
@@ -193,6 +192,7 @@ impl Line {
                 .stream
                 .as_ref()
                 .ok_or("the plan does not name its data stream")?,
+            version: write.settings.version(),
             id: write.id(&self.parts.random),
             buffer: &write.buffer,
         };

@@ -1,7 +1,7 @@
 //! Arrow batches to Avro's object container files.
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow_avro::compression::CompressionCodec;
 use arrow_avro::writer::format::AvroOcfFormat;
 use arrow_avro::writer::{Writer, WriterBuilder};
@@ -35,7 +35,9 @@ impl AvroCompression {
 pub struct AvroFile(Writer<Vec<u8>, AvroOcfFormat>);
 
 impl AvroFile {
+    /// Refuses columns and fields of which Avro makes no names.
     pub fn new(schema: &Schema, compression: AvroCompression) -> Result<Self, FormatError> {
+        schema.fields().iter().try_for_each(|field| check_name(field))?;
         let builder = WriterBuilder::new(schema.clone()).with_compression(compression.codec());
         builder.build(Vec::new()).map(Self).map_err(not_encoded)
     }
@@ -66,6 +68,31 @@ pub fn write_avro<'b>(
         file.write(batch)?;
     }
     file.finish()
+}
+
+/// Avro's specification, "Names". What lists and maps consist of has no name there.
+fn check_name(field: &Field) -> Result<(), FormatError> {
+    let name = field.name();
+    let is_good =
+        |(at, byte): (usize, u8)| byte == b'_' || byte.is_ascii_alphabetic() || at > 0 && byte.is_ascii_digit();
+    if name.is_empty() || !name.bytes().enumerate().all(is_good) {
+        let why =
+            format!("Avro has no columns or fields called {name:?}: only letters of ASCII, digits and underscores");
+        return Err(FormatError::Schema(why));
+    }
+    check_names_in(field.data_type())
+}
+
+fn check_names_in(data_type: &DataType) -> Result<(), FormatError> {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().try_for_each(|field| check_name(field)),
+        DataType::List(item) => check_names_in(item.data_type()),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(entry) => entry.iter().try_for_each(|part| check_names_in(part.data_type())),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn not_encoded(error: impl std::fmt::Display) -> FormatError {

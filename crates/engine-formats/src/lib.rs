@@ -29,7 +29,7 @@ mod time;
 mod zip_file;
 
 pub use arrow::array::RecordBatch;
-pub use arrow::datatypes::SchemaRef;
+pub use arrow::datatypes::{DataType, Fields, SchemaRef};
 pub use arrow_types::{arrow_field, arrow_schema, arrow_type, hive_columns, hive_type, without_views};
 pub use avro_blocks::AvroBlocks;
 pub use avro_file::{AvroCompression, AvroFile, write_avro};

@@ -125,7 +125,8 @@ impl HttpDestination {
             )));
         }
         let request = self.request_configuration.clone().unwrap_or_default();
-        if request.content_encoding.as_deref() == Some("GZIP") || request.common_attributes.is_some() {
+        let attributes = request.common_attributes.unwrap_or_default();
+        if request.content_encoding.as_deref() == Some("GZIP") || !attributes.is_empty() {
             return Err(invalid_argument(format!(
                 "RequestConfiguration has no meaning for records that go to the data stream {name}"
             )));

@@ -174,6 +174,9 @@ fn backup(destination: &S3Destination) -> Result<Option<Backup>, AwsError> {
             _ => Ok(None),
         };
     };
+    if backup.role_arn.is_none() {
+        return Err(invalid_argument("S3BackupConfiguration.RoleARN must not be null"));
+    }
     refuse_what_is_not_built(backup)?;
     logging(backup.cloud_watch_logging_options.as_ref())?;
     let (buffer_bytes, buffer_interval_ms) = s3_buffering(backup)?;

@@ -151,7 +151,8 @@ async fn a_table_that_no_record_can_be_converted_by_is_refused() {
         "{missing:?}"
     );
     let orc = Output::Orc(OrcOptions::default());
-    let cases: [(&[_], _, &str); 4] = [
+    let cases: [(&[_], _, &str); 5] = [
+        (&[("table_type", "ICEBERG")], Output::default(), "does not deliver yet"),
         (&[("catchment.output_format", "csv")], Output::default(), "csv"),
         (
             &[("catchment.output_format", "recordio-protobuf")],
@@ -166,6 +167,41 @@ async fn a_table_that_no_record_can_be_converted_by_is_refused() {
         match platform.try_create(converting(output)).await {
             Err(DeliveryError::NotConvertible(reason)) => assert!(reason.contains(expect), "{reason}"),
             other => panic!("{parameters:?}: {other:?}"),
+        }
+        platform.drop_table().await;
+    }
+    let columns: [(&[(&str, &str)], &[_], _, &str); 5] = [
+        (&[], &[], Output::default(), "no columns"),
+        (
+            &[("x", "int"), ("X", "int")],
+            &[],
+            Output::default(),
+            "two columns or fields",
+        ),
+        (
+            &[("s", "array<struct<a:int,A:string>>")],
+            &[],
+            Output::default(),
+            "two columns or fields",
+        ),
+        (
+            &[("a-b", "int")],
+            &[],
+            Output::Avro,
+            "Avro has no columns or fields called \"a-b\"",
+        ),
+        (
+            &[("a b", "int")],
+            DELTA,
+            Output::default(),
+            "Delta tables have no columns",
+        ),
+    ];
+    for (columns, parameters, output, expect) in columns {
+        platform.table_of(columns, parameters).await;
+        match platform.try_create(converting(output)).await {
+            Err(DeliveryError::NotConvertible(reason)) => assert!(reason.contains(expect), "{reason}"),
+            other => panic!("{columns:?}: {other:?}"),
         }
         platform.drop_table().await;
     }

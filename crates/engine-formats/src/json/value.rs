@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use arrow::datatypes::DataType;
+
 use super::cursor::{Cursor, Kind, Quoted};
 use super::fault::{Expected, Fault, Refused, Step, shown};
 use super::number::{Number, PlainNumber};
@@ -210,7 +212,12 @@ fn append_string_as(column: &mut ColumnBuilder, text: &str, options: &JsonOption
         _ if open_x => column.append_text(text).ok(),
         _ => None,
     };
-    appended.ok_or_else(|| Fault::mismatch(expected(column, options), format!("a string {}", shown(text))))
+    appended.ok_or_else(|| {
+        let is_whole = open_x && is_integers(column) && text.trim().parse::<i128>().is_ok();
+        let range = range_of(column).filter(|_| is_whole);
+        let expected = range.unwrap_or_else(|| expected(column, options));
+        Fault::mismatch(expected, format!("a string {}", shown(text)))
+    })
 }
 
 #[inline]
@@ -234,16 +241,8 @@ fn append_number(column: &mut ColumnBuilder, number: Number<'_>, options: &JsonO
         _ => None,
     };
     appended.ok_or_else(|| {
-        let expected = match column {
-            ColumnBuilder::Float32(_) => number_between(column, f32::MIN, f32::MAX),
-            ColumnBuilder::Float64(_) => number_between(column, f64::MIN, f64::MAX),
-            _ if !number.is_integer => expected(column, options),
-            ColumnBuilder::Int8(_) => integer_between(column, i8::MIN, i8::MAX),
-            ColumnBuilder::Int16(_) => integer_between(column, i16::MIN, i16::MAX),
-            ColumnBuilder::Int32(_) => integer_between(column, i32::MIN, i32::MAX),
-            ColumnBuilder::Int64(_) => integer_between(column, i64::MIN, i64::MAX),
-            _ => expected(column, options),
-        };
+        let range = range_of(column).filter(|_| number.is_integer || !is_integers(column));
+        let expected = range.unwrap_or_else(|| expected(column, options));
         Fault::mismatch(expected, format!("the number {}", cut(number.text())))
     })
 }
@@ -392,6 +391,34 @@ fn expected(column: &ColumnBuilder, options: &JsonOptions) -> Expected {
         }
         _ => Expected::Of(data_type),
     }
+}
+
+fn is_integers(column: &ColumnBuilder) -> bool {
+    column.data_type().is_signed_integer()
+}
+
+/// What fits into a column of numbers.
+#[cold]
+fn range_of(column: &ColumnBuilder) -> Option<Expected> {
+    Some(match column {
+        ColumnBuilder::Int8(_) => integer_between(column, i8::MIN, i8::MAX),
+        ColumnBuilder::Int16(_) => integer_between(column, i16::MIN, i16::MAX),
+        ColumnBuilder::Int32(_) => integer_between(column, i32::MIN, i32::MAX),
+        ColumnBuilder::Int64(_) => integer_between(column, i64::MIN, i64::MAX),
+        ColumnBuilder::Float32(_) => number_between(column, f32::MIN, f32::MAX),
+        ColumnBuilder::Float64(_) => number_between(column, f64::MIN, f64::MAX),
+        ColumnBuilder::Decimal(..) => match column.data_type() {
+            data_type @ DataType::Decimal128(precision, scale) => {
+                let digits = i16::from(precision) - i16::from(scale);
+                Expected::As(
+                    data_type,
+                    format!("a number of at most {digits} digits before the point"),
+                )
+            }
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 #[cold]

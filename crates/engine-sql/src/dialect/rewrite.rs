@@ -1,10 +1,12 @@
 //! From Trino's statements to those that the planner understands, where the two differ in form.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem,
-    SetExpr, Statement, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
+    AccessExpr, CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, OrderBy, OrderByExpr, OrderByKind, Query,
+    Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::functions;
@@ -29,7 +31,7 @@ pub(crate) fn rewrite(mut statement: Statement) -> Result<Rewritten, SqlError> {
         _ => None,
     };
     if let Some(query) = query {
-        finish_top_level(&mut query.body, &mut labels);
+        finish_top_level(&mut query.body, query.order_by.as_ref(), &mut labels);
     }
     match statement.visit(&mut Rewrite) {
         ControlFlow::Break(error) => Err(error),
@@ -39,8 +41,9 @@ pub(crate) fn rewrite(mut statement: Statement) -> Result<Rewritten, SqlError> {
 
 /// Only where nothing else refers to the columns by position or name: types of bare numbers, and names that
 /// occur twice.
-fn finish_top_level(body: &mut SetExpr, labels: &mut Vec<(String, String)>) {
+fn finish_top_level(body: &mut SetExpr, order: Option<&OrderBy>, labels: &mut Vec<(String, String)>) {
     let SetExpr::Select(select) = body else { return };
+    let fields = Fields::of(select, order);
     let mut seen = std::collections::HashSet::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
@@ -56,7 +59,7 @@ fn finish_top_level(body: &mut SetExpr, labels: &mut Vec<(String, String)>) {
             _ => continue,
         };
         let Some(name) = name else { continue };
-        if !seen.insert(name.clone()) {
+        if !seen.insert(name.clone()) || fields.is_ambiguous(index) {
             let unique = format!("{name}\u{1}{index}");
             let alias = Ident::with_quote('"', unique.clone());
             *item = SelectItem::ExprWithAlias {
@@ -65,6 +68,83 @@ fn finish_top_level(body: &mut SetExpr, labels: &mut Vec<(String, String)>) {
             };
             labels.push((unique, name));
         }
+    }
+}
+
+/// Gives a field that is taken out of a row the field's name, where nothing else in the query may be meant by it.
+fn name_fields(body: &mut SetExpr, order: Option<&OrderBy>) {
+    match body {
+        SetExpr::Select(select) => {
+            let fields = Fields::of(select, order);
+            for (index, item) in select.projection.iter_mut().enumerate() {
+                if let (Some(alias), SelectItem::UnnamedExpr(expr)) = (fields.name(index), &*item) {
+                    *item = SelectItem::ExprWithAlias {
+                        expr: expr.clone(),
+                        alias,
+                    };
+                }
+            }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            name_fields(left, None);
+            name_fields(right, None);
+        }
+        // A query of its own is visited by itself.
+        _ => {}
+    }
+}
+
+/// The items of a SELECT that are fields of rows, written as names: by their places, and whether the name is free.
+struct Fields(HashMap<usize, (Ident, bool)>);
+
+impl Fields {
+    fn of(select: &Select, order: Option<&OrderBy>) -> Self {
+        let relations = Relations::of(&select.from);
+        let items = &select.projection;
+        let is_open = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        let has_wildcard = items.iter().any(is_open);
+        let name_of = |item: &SelectItem| match item {
+            SelectItem::UnnamedExpr(expr) => column_name(expr),
+            SelectItem::ExprWithAlias { alias, .. } => Some(lower(alias)),
+            _ => None,
+        };
+        let keys = match order.map(|order| &order.kind) {
+            Some(OrderByKind::Expressions(keys)) => &keys[..],
+            _ => &[],
+        };
+        let mut fields = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            let SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(idents)) = item else {
+                continue;
+            };
+            let Some(last) = idents.last().filter(|_| !relations.have_column(idents)) else {
+                continue;
+            };
+            let name = lower(last);
+            let others = items.iter().enumerate().filter(|(at, _)| *at != index);
+            let is_taken = others
+                .map(|(_, item)| name_of(item))
+                .any(|other| other.as_ref() == Some(&name));
+            let is_column = |key: &OrderByExpr| match &key.expr {
+                Expr::CompoundIdentifier(named) => key.expr != *expr && named.last().map(lower).as_ref() == Some(&name),
+                _ => false,
+            };
+            let is_free = !has_wildcard && !is_taken && !keys.iter().any(is_column);
+            fields.insert(index, (last.clone(), is_free));
+        }
+        Self(fields)
+    }
+
+    /// Whether the item's name may stand for something else.
+    fn is_ambiguous(&self, index: usize) -> bool {
+        self.0.get(&index).is_some_and(|(_, is_free)| !is_free)
+    }
+
+    fn name(&self, index: usize) -> Option<Ident> {
+        self.0
+            .get(&index)
+            .filter(|(_, is_free)| *is_free)
+            .map(|(name, _)| name.clone())
     }
 }
 
@@ -153,15 +233,12 @@ impl VisitorMut for Rewrite {
 
     /// Columns without a name are `_col0`, `_col1`, .. by their place.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        let relations = Relations::of(&select.from);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
-                && !matches!(expr, Expr::Identifier(_))
+                && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
             {
                 // A field that is taken out of a row has the field's name.
                 let field = match expr {
-                    Expr::CompoundIdentifier(idents) if relations.have_column(idents) => continue,
-                    Expr::CompoundIdentifier(idents) => idents.last().cloned(),
                     Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
                         Some(AccessExpr::Dot(Expr::Identifier(field))) => Some(field.clone()),
                         _ => None,
@@ -181,6 +258,7 @@ impl VisitorMut for Rewrite {
         if let SetExpr::Table(_) = &*query.body {
             return ControlFlow::Break(SqlError::not_supported("TABLE as a query"));
         }
+        name_fields(&mut query.body, query.order_by.as_ref());
         ControlFlow::Continue(())
     }
 

@@ -538,6 +538,32 @@ async fn a_field_of_a_row_is_a_column_of_its_name() {
             "os n",
             "linux|1",
         ),
+        // Names that something else has.
+        (
+            "select count(*) from (select os, t.dev.os from (select id as os, dev from t) as t)",
+            "_col0",
+            "1",
+        ),
+        (
+            "with x as (select id, a.dev.os, b.dev.os from (select * from t) a cross join (select dev from t) b) select id from x",
+            "id",
+            "1",
+        ),
+        (
+            "select count(*) from (select os, dev.os from (select 'a' as os, dev from t) as y union all select 'b', dev.os from t)",
+            "_col0",
+            "2",
+        ),
+        (
+            "select dev.os from (select id as os, dev from t) as y order by y.os",
+            "os",
+            "linux",
+        ),
+        (
+            "select *, dev.os from (select id, dev from t)",
+            "id dev os",
+            "1|{os=linux, cpu={cores=4}}|linux",
+        ),
         // Columns of one name, told apart by their tables.
         (
             "select count(*) from (select a.id, b.id from t a join t b on a.id = b.id) as x",

@@ -360,3 +360,18 @@ async fn a_table_that_is_not_there_is_told_in_glues_words() {
     );
     place.create("d", asked(json!({}))).await.expect("creates");
 }
+
+#[tokio::test]
+async fn a_backup_needs_its_role_in_updates_too() {
+    let place = Place::new();
+    place.create("d", destination(json!({}))).await.expect("creates");
+    let call = place.call();
+    let backup = json!({"S3BackupMode": "Enabled", "S3BackupUpdate": {"BucketARN": "arn:aws:s3:::lake"}});
+    let input = json!({"DeliveryStreamName": "d", "CurrentDeliveryStreamVersionId": "1",
+        "DestinationId": "destinationId-000000000001", "ExtendedS3DestinationUpdate": backup});
+    let refused = place.run(&call, update_destination::handle, input).await;
+    assert_eq!(
+        refused.expect_err("refused").message,
+        "S3BackupConfiguration.RoleARN must not be null"
+    );
+}

@@ -265,12 +265,17 @@ fn what_is_refused_is_told_by_place_expectation_and_finding() {
         (
             r#"{"x": 12345.6}"#,
             false,
-            "column x (decimal(4,2)): expected a decimal number, found the number 12345.6",
+            "column x (decimal(4,2)): expected a number of at most 2 digits before the point, found the number 12345.6",
         ),
         (&long, false, &long_message),
         ("[{}]", false, "expected a JSON object, found an array"),
         ("7", false, "expected a JSON object, found the number 7"),
         ("null", false, "expected a JSON object, found null"),
+        (
+            r#"{"a": {"b": "3000000000"}}"#,
+            false,
+            r#"column a.b (int): expected an integer from -2147483648 to 2147483647, found a string "3000000000""#,
+        ),
         ("notjson{", true, "expected true, false or null at byte 0"),
         ("trailing", true, "expected true, false or null at byte 0"),
         (
