@@ -1,6 +1,7 @@
 //! Statements against a small lake of real files.
 
 mod ddl;
+mod rows;
 mod scans;
 mod slt;
 
