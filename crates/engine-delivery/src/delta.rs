@@ -1,6 +1,7 @@
 //! Objects as files of Delta tables.
 //!
-//! Which tables of the catalog are Delta tables, [`engine_catalog::TableSpec::table_format`] says. The table is made at its location by the first delivery.
+//! Which tables of the catalog are Delta tables, [`engine_catalog::TableSpec::table_format`] says. The table is made at
+//! its location by the first delivery.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use engine_formats::{arrow_schema, without_views};
 use engine_lake::{AddedFile, DeltaTable, LakeError, Location, Outcome, TableSpec};
 
 use crate::DeliveryParts;
+use crate::checkpoint::Plan;
 use crate::compactions::Compactions;
 use crate::register;
 
@@ -40,14 +42,18 @@ impl From<String> for NotAppended {
     }
 }
 
-/// Whether the table at a place has the transaction.
-pub(crate) async fn is_committed(parts: &DeliveryParts, table: &Table, transaction: &str) -> Result<bool, String> {
-    let Ok(location) = Location::parse(table.spec.location().unwrap_or_default()) else {
-        return Ok(false);
+/// Whether the table has the transaction of a plan; `None` where its object is not below the table's location, whose
+/// log tells nothing of it then.
+pub(crate) async fn is_committed(parts: &DeliveryParts, table: &Table, plan: &Plan) -> Result<Option<bool>, String> {
+    let home = table.spec.location().unwrap_or_default();
+    let object = format!("s3://{}/{}", plan.bucket, plan.object_key);
+    let is_below = object.starts_with(&format!("{}/", home.trim_end_matches('/')));
+    let Some(location) = Location::parse(home).ok().filter(|_| is_below) else {
+        return Ok(None);
     };
-    let (objects, app_id) = (parts.objects.clone(), app_id(transaction));
+    let (objects, app_id) = (parts.objects.clone(), app_id(plan.transaction()));
     let has_step = DeltaTable::has_step(objects, location, &app_id, 0);
-    has_step.await.map_err(text)
+    has_step.await.map(Some).map_err(text)
 }
 
 fn app_id(transaction: &str) -> String {

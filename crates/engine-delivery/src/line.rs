@@ -476,9 +476,9 @@ impl Line {
             let is_there = match may_be_delta {
                 true => self.is_committed(write).await?,
                 // An object is there whole or not at all.
-                false => self.exists(&write.plan).await?,
+                false => Some(self.exists(&write.plan).await?),
             };
-            if is_there {
+            if is_there == Some(true) {
                 write.todo = Todo::Commit;
                 continue;
             }
@@ -500,7 +500,7 @@ impl Line {
                     plan.stream = Some(plan.streams_before.swap_remove(at));
                 }
             }
-            if may_be_delta {
+            if may_be_delta && is_there == Some(false) {
                 // Nobody else knows this file, and readers of the directory would take it for one of the table's.
                 drop(self.places.delete(&write.plan.bucket, &write.plan.object_key).await);
             }

@@ -65,10 +65,6 @@ pub(crate) struct Shared {
     pub marks: Arc<Marks>,
 }
 
-/// How far each work of a delivery stream is: records of its own may go when all have delivered them.
-#[derive(Default)]
-pub(crate) struct Marks(Mutex<HashMap<Role, HashMap<u64, u64>>>);
-
 impl Shared {
     /// Whether other settings are wanted than those of the version.
     pub(crate) fn is_superseded(&self, version: u64) -> bool {
@@ -82,6 +78,10 @@ impl Shared {
         figures.failed_attempts += 1;
     }
 }
+
+/// How far each work of a delivery stream is: records of its own may go when all have delivered them.
+#[derive(Default)]
+pub(crate) struct Marks(Mutex<HashMap<Role, HashMap<u64, u64>>>);
 
 impl Marks {
     pub(crate) fn set(&self, role: Role, low: &HashMap<u64, u64>) {

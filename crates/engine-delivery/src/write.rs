@@ -300,11 +300,12 @@ impl Line {
         Ok(write.buffer.len() as u64)
     }
 
-    /// Whether a Delta table has what a plan was to add to one.
-    pub(crate) async fn is_committed(&self, write: &Write) -> Result<bool, String> {
+    /// Whether a Delta table has what a plan was to add to one; `None` where the table that could tell is not known any
+    /// more.
+    pub(crate) async fn is_committed(&self, write: &Write) -> Result<Option<bool>, String> {
         match self.table(&write.settings) {
-            Ok(Some(table)) => delta::is_committed(&self.parts, &table, write.plan.transaction()).await,
-            _ => Ok(false),
+            Ok(Some(table)) => delta::is_committed(&self.parts, &table, &write.plan).await,
+            _ => Ok(None),
         }
     }
 

@@ -400,3 +400,29 @@ async fn a_table_that_asks_for_another_format_has_objects_named_anew() {
     assert!(key.ends_with(".avro") && content.starts_with(b"Obj\x01"), "{key}");
     platform.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_delta_table_may_have_is_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let platform = Platform::open(dir.path());
+    platform.bucket().await;
+    platform.table(DELTA).await;
+    platform.create(to_delta()).await;
+    platform.parts.faults.end.store(true, Ordering::SeqCst);
+    platform.put(&[r#"{"n": 1, "c": "UA"}"#]).await;
+    let committed = async || (rows(&platform).await.0 == 1).then_some(());
+    platform.until("a commit", committed).await;
+    // Whoever forgets the table in the catalog keeps its files.
+    platform.drop_table().await;
+    platform.close().await;
+    let platform = Platform::open(dir.path());
+    platform.failure().await;
+    update(&platform, other()).await;
+    platform
+        .until("the record elsewhere", async || {
+            (rows(&platform).await.1 == 1).then_some(())
+        })
+        .await;
+    assert_eq!(platform.objects("flights/carrier=UA/").await.len(), 1);
+    platform.close().await;
+}
