@@ -13,6 +13,7 @@ import uuid
 import boto3
 import botocore.config
 import pytest
+from botocore.exceptions import ClientError
 
 BINARY = os.environ.get("CATCHMENT_BINARY")
 ACCESS_KEY = "000000000000"
@@ -200,6 +201,23 @@ def aws(shared_server):
         return done.stdout if check else done
 
     return run
+
+
+class refused:
+    """Expects the service's own error."""
+
+    def __init__(self, code, message=""):
+        self.code, self.message = code, message
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        assert isinstance(error, ClientError), f"{self.code} {self.message} expected, but it was {error!r}"
+        answer = error.response["Error"]
+        assert answer["Code"] == self.code, answer
+        assert self.message in answer["Message"], answer
+        return True
 
 
 def eventually(check, seconds=60):

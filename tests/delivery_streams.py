@@ -11,7 +11,6 @@ import uuid
 import botocore.config
 import pyarrow
 import pyarrow.parquet
-from botocore.exceptions import ClientError
 from conftest import eventually
 
 ACCOUNT = "000000000000"
@@ -82,23 +81,6 @@ def delivered(s3, bucket, count, prefix="", records=lines):
     (found,) = eventually(enough)
     assert len(records(found.values())) == count
     return found
-
-
-class refused:
-    """Expects the service's own error."""
-
-    def __init__(self, code, message=""):
-        self.code, self.message = code, message
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        assert isinstance(error, ClientError), f"{self.code} {self.message} expected, but it was {error!r}"
-        answer = error.response["Error"]
-        assert answer["Code"] == self.code, answer
-        assert self.message in answer["Message"], answer
-        return True
 
 
 def processors(*kinds):

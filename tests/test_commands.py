@@ -6,9 +6,9 @@ import subprocess
 import threading
 
 from botocore.config import Config
-from conftest import BINARY, eventually
+from conftest import BINARY, eventually, refused
 from test_server import run
-from test_kinesis import arn, kinesis, make, read_shard, refused, shard_ids, stream  # noqa: F401
+from test_kinesis import arn, kinesis, make, read_shard, shard_ids, stream  # noqa: F401
 
 SHARD = "shardId-000000000000"
 # Without retries, which would hide what is refused.

@@ -21,11 +21,11 @@ import botocore.config
 import pyarrow
 import pytest
 from botocore.exceptions import ClientError, ConnectionError as NoConnection, HTTPClientError
-from conftest import BINARY, eventually, make_bucket
+from conftest import BINARY, eventually, make_bucket, refused
 from delivery_streams import (
     ACCOUNT, DESTINATION, ERRORS, LARGE, LARGE_SECOND, LINES, MIB, NAME, NOW, ROLE, aggregated, backup,
     by_keys, conversion, delivered, destination, extraction, figures, lines, make, make_table, new_name, objects,
-    path_style, processors, put, refused, rows,
+    path_style, processors, put, rows,
 )
 from test_commands import command
 from test_server import run

@@ -18,10 +18,10 @@ import pyarrow.orc
 import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError
-from conftest import eventually
+from conftest import eventually, refused
 from delivery_streams import (
     ACCOUNT, DESTINATION, ERRORS, FLIGHTS, LARGE, LARGE_SECOND, MIB, NAME, TYPES, by_keys, conversion, delivered,
-    lines, make, make_table, objects, put, refused, rows,
+    lines, make, make_table, objects, put, rows,
 )
 from test_commands import command
 

@@ -13,8 +13,8 @@ import time
 import pytest
 import trustme
 from conftest import ACCESS_KEY as ACCOUNT
-from conftest import Server, eventually
-from delivery_streams import ERRORS, LINES, NOW, ROLE, lines, new_name, objects, path_style, put, refused
+from conftest import Server, eventually, refused
+from delivery_streams import ERRORS, LINES, NOW, ROLE, lines, new_name, objects, path_style, put
 from test_commands import command
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

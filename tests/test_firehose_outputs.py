@@ -6,8 +6,8 @@ import math
 import struct
 
 import fastavro
-from conftest import eventually
-from delivery_streams import ERRORS, LARGE, TYPES, conversion, delivered, lines, make, make_table, objects, put, refused
+from conftest import eventually, refused
+from delivery_streams import ERRORS, LARGE, TYPES, conversion, delivered, lines, make, make_table, objects, put
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from test_commands import command
 

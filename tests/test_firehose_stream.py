@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from conftest import eventually
-from delivery_streams import ACCOUNT, ERRORS, NOW, ROLE, aggregated, lines, new_name, objects, put, refused
+from conftest import eventually, refused
+from delivery_streams import ACCOUNT, ERRORS, NOW, ROLE, aggregated, lines, new_name, objects, put
 from test_commands import command, everything
 from test_kinesis import read_shard, shard_ids
 

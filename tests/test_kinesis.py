@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import BINARY
+from conftest import BINARY, refused
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 
@@ -63,23 +63,6 @@ def read_shard(kinesis, name, shard, **more):
         at = answer["NextShardIterator"]
         if answer["MillisBehindLatest"] == 0:
             return found
-
-
-class refused:
-    """Expects the service's own error."""
-
-    def __init__(self, code, message=""):
-        self.code, self.message = code, message
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        assert isinstance(error, ClientError), f"{self.code} expected, but it was {error!r}"
-        answer = error.response["Error"]
-        assert answer["Code"] == self.code, answer
-        assert self.message in answer["Message"], answer
-        return True
 
 
 # Streams

@@ -4,9 +4,9 @@ import base64
 
 import pytest
 from test_commands import command
-from test_kinesis import arn, make, read_shard, refused
+from test_kinesis import arn, make, read_shard
 from test_kinesis_shards import Subscriber
-from conftest import eventually
+from conftest import eventually, refused
 
 SHARD = "shardId-000000000000"
 

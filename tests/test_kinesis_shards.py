@@ -4,8 +4,8 @@ import concurrent.futures
 import threading
 
 import pytest
-from conftest import eventually
-from test_kinesis import arn, iterator, kinesis, make, read_shard, refused, stream  # noqa: F401
+from conftest import eventually, refused
+from test_kinesis import arn, iterator, kinesis, make, read_shard, stream  # noqa: F401
 
 WHOLE = 2**128
 

@@ -5,8 +5,8 @@ import os
 import urllib.request
 
 import pytest
-from conftest import eventually
-from test_kinesis import make, read_shard, refused
+from conftest import eventually, refused
+from test_kinesis import make, read_shard
 
 RECORD = 256 << 10
 # Enough for two log files of 64 MiB beside the first, small one, and the one that is being written.
